@@ -1,0 +1,69 @@
+"""Durations and moments: what users may write, and the microseconds that everything else works with."""
+
+from __future__ import annotations
+
+import math
+import re
+from datetime import UTC, datetime, timedelta
+
+from flowgraph.errors import InvalidOption
+
+Duration = float | int | timedelta | str
+
+MICROSECONDS = 1_000_000
+_LONGEST_S = 1_000 * 365 * 86_400
+_UNITS_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3_600.0, "d": 86_400.0}
+_text = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)\s*").fullmatch
+
+
+def seconds(value: Duration, option: str = "duration") -> float:
+    """Turn a duration into seconds; `option` names it in the InvalidOption that a bad one raises.
+
+    >>> seconds("1.5m"), seconds(2), seconds(timedelta(days=1))
+    (90.0, 2.0, 86400.0)
+    """
+    if isinstance(value, timedelta):
+        amount = value.total_seconds()
+    elif isinstance(value, str):
+        found = _text(value)
+        if not found:
+            raise InvalidOption(option, value, 'write a duration as seconds or as text such as "500ms", "30s" or "2h"')
+        amount = float(found[1]) * _UNITS_S[found[2]]
+    elif isinstance(value, int | float) and not isinstance(value, bool):
+        amount = float(value) if abs(value) < 1e300 else math.inf
+    else:
+        raise InvalidOption(option, value, f"a duration is a number, a timedelta or text, not {type(value).__name__}")
+    if not math.isfinite(amount) or amount < 0:
+        raise InvalidOption(option, value, "a duration is finite and not negative")
+    if amount > _LONGEST_S:
+        raise InvalidOption(option, value, "a duration is at most 1,000 years")
+    return amount
+
+
+def microseconds(value: Duration, option: str = "duration") -> int:
+    """Turn a duration into whole microseconds, rounded up so that no wait ends early."""
+    return math.ceil(seconds(value, option) * MICROSECONDS)
+
+
+def moment_us(moment: object, option: str = "until") -> int:
+    """Turn an aware datetime into microseconds since the epoch, UTC."""
+    if not isinstance(moment, datetime):
+        raise InvalidOption(option, moment, f"a moment is an aware datetime, not {type(moment).__name__}")
+    if moment.utcoffset() is None:
+        raise InvalidOption(option, moment, "the datetime is naive; give it a time zone, for example datetime.now(UTC)")
+    delta = moment - datetime(1970, 1, 1, tzinfo=UTC)
+    return (delta.days * 86_400 + delta.seconds) * MICROSECONDS + delta.microseconds
+
+
+def moment(us: int) -> datetime:
+    """Turn microseconds since the epoch into an aware datetime, UTC."""
+    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=us)
+
+
+def count(value: object, option: str, least: int = 1) -> int:
+    """Return `value` if it is a whole number of at least `least`; else raise InvalidOption."""
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise InvalidOption(option, value, f"it is a whole number, not {type(value).__name__}")
+    if value < least:
+        raise InvalidOption(option, value, f"it is at least {least}")
+    return value

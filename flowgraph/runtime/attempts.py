@@ -1,0 +1,286 @@
+"""The attempts of one step: run the body, save what comes of it, decide whether there is another attempt.
+
+Crash points. Before the final row is committed, a crash runs the body again, under the same attempt number: an attempt
+counts when it has ended. After a failed attempt was committed, the next claim goes on with the next number, and waits
+for what is left of the backoff. With ``at_most_once`` a row is committed before the body; a claim that finds it without
+an outcome fails the step instead of running the body again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import Callable
+from contextvars import copy_context
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from flowgraph.dsl import Step
+from flowgraph.errors import SerializationError
+from flowgraph.model import CURRENT, Failure, RetryPolicy, failure_text, retry_delay
+from flowgraph.model.checkpoint import COMPLETED, FAILED, RETRYING, STARTED, STEP
+from flowgraph.runtime import codec, failures
+from flowgraph.runtime.calls import BACKOFF
+from flowgraph.runtime.halt import Aborting, Failing, RunHalted
+from flowgraph.runtime.history import AT_MOST_ONCE, UNSET, Entry
+
+if TYPE_CHECKING:
+    from flowgraph.runtime.clock import Clock
+    from flowgraph.runtime.execution import Execution
+    from flowgraph.runtime.scope import StepScope
+
+_CO_COROUTINE = inspect.CO_COROUTINE
+
+
+class Attempting(msgspec.Struct, frozen=True, gc=False):
+    """The options in force for one step: `timeout` in seconds, `executor` resolved."""
+
+    policy: RetryPolicy
+    max_attempts: int
+    timeout: float | None
+    executor: Any
+    at_most_once: bool
+    returns: Any
+
+
+class Item(msgspec.Struct, frozen=True, gc=False):
+    """One item of a fan-out: its index, what tells it from another item, and who waits for its row."""
+
+    index: int
+    mark: str | None
+    then: Callable[[Entry], None]
+
+
+async def perform(
+    run: Execution,
+    path: str,
+    handler: Callable[..., Any],
+    args: tuple[Any, ...],
+    options: Attempting,
+    annotation: Any,
+    item: Item | None = None,
+) -> None:
+    """Make attempts until one succeeds or none is left; the final row is on its way when this returns.
+
+    When that row is committed, the step's callers are told, or the fan-out that an `item` belongs to.
+    """
+    then = run.settle if item is None else item.then
+    entry = run.history.entries.get(path)
+    attempt = 1
+    if entry is not None:
+        attempt = entry.attempt + 1
+        if entry.state == STARTED:
+            failure = _outcome_unknown(attempt)
+            _final(run, path, FAILED, attempt, entry.started_us, failure_text(failure), then, AT_MOST_ONCE)
+            return
+        if entry.state == RETRYING:
+            await _back_off(run, path, entry.due_us or 0)
+    while True:
+        due_us = await _attempt(run, path, handler, args, options, annotation, item, attempt, then)
+        if due_us is None:
+            return
+        await _back_off(run, path, due_us)
+        attempt += 1
+
+
+async def _attempt(
+    run: Execution,
+    path: str,
+    handler: Callable[..., Any],
+    args: tuple[Any, ...],
+    options: Attempting,
+    annotation: Any,
+    item: Item | None,
+    attempt: int,
+    then: Callable[[Entry], None],
+) -> int | None:
+    """Make one attempt; returns when the next one is due, or None where there is none."""
+    from flowgraph.runtime.scope import StepScope
+
+    scope = StepScope(run, path, attempt, None if item is None else item.index)
+    CURRENT.set(scope)
+    started_us = run.clock.now_us()
+    detail = AT_MOST_ONCE if options.at_most_once else None if item is None else item.mark
+    if options.at_most_once:
+        await run.saved(path, STEP, STARTED, attempt=attempt - 1, started_us=started_us, detail=detail)
+    if run.engine.observers:
+        run.engine.observe_start(run.id, path, attempt)
+    deadline = None if options.timeout is None else Deadline(run.clock, options.timeout)
+    try:
+        value = await _body(run, scope, handler, args, options, deadline)
+        text, copy = codec.dump(value, annotation)
+        run.engine.check_size(path, text)
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except codec.Unsaveable as refused:
+        error: BaseException = SerializationError(path, refused.type_name, refused.reason)
+    except BaseException as raised:  # noqa: BLE001 (whatever leaves a handler is the attempt's failure)
+        _raise_if_halted(run, raised)
+        error = raised
+    else:
+        _final(run, path, COMPLETED, attempt, started_us, text, then, detail, copy)
+        return None
+    await scope.drain()
+    run.check()
+    timed_out = deadline is not None and deadline.expired
+    payload = failure_text(failures.step_failure(error, attempt, timed_out=timed_out))
+    delay_s = None if options.at_most_once else _delay(run, options, attempt, error, timed_out=timed_out)
+    if delay_s is None:
+        _final(run, path, FAILED, attempt, started_us, payload, then, detail)
+        return None
+    due_us = run.clock.now_us() + round(delay_s * 1e6)
+    await run.saved(path, STEP, RETRYING, attempt=attempt, started_us=started_us, payload=payload, due_us=due_us)
+    return due_us
+
+
+async def _body(
+    run: Execution,
+    scope: StepScope,
+    handler: Callable[..., Any],
+    args: tuple[Any, ...],
+    options: Attempting,
+    deadline: Deadline | None,
+) -> Any:
+    """Run the handler, and whatever it started."""
+    if deadline is None:
+        value = await invoke(run, scope, handler, args, options.executor)
+    else:
+        async with deadline:
+            value = await invoke(run, scope, handler, args, options.executor)
+    if scope.spawned or scope.calls:
+        await scope.drain()
+    run.check()
+    return value
+
+
+def _delay(run: Execution, options: Attempting, attempt: int, error: BaseException, *, timed_out: bool) -> float | None:
+    """Seconds until the next attempt, or None where there is none."""
+    if failures.is_permanent(error):
+        return None
+    if timed_out or isinstance(error, asyncio.CancelledError):
+        error = TimeoutError() if timed_out else _OwnCancellation()
+    return retry_delay(options.policy, options.max_attempts, attempt, error, run.clock.draw)
+
+
+class _OwnCancellation(Exception):
+    """A handler raised CancelledError by itself, which is a failure like any other."""
+
+
+def _raise_if_halted(run: Execution, error: BaseException) -> None:
+    """Pass on what is no failure of the handler: the run was told to stop, or user code cancelled this call."""
+    if run.halt is not None:
+        raise error
+    if isinstance(error, RunHalted):  # From another process, where the run's halt could not be set.
+        halts = {"has failed": lambda: Failing(failures.stopped(error.message)), "is aborted": Aborting}
+        run.stop(halts.get(error.what, Aborting)())
+        raise error
+    task = asyncio.current_task()
+    if isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling():
+        raise error
+
+
+def _final(
+    run: Execution,
+    path: str,
+    state: str,
+    attempt: int,
+    started_us: int,
+    payload: str,
+    then: Callable[[Entry], None],
+    detail: str | None,
+    copy: object = UNSET,
+) -> None:
+    """Send the final row on its way; the body's task may end meanwhile."""
+
+    def committed(entry: Entry) -> None:
+        entry.copy = copy
+        then(entry)
+
+    call = run.calls.get(path)
+    if call is not None:
+        call.saving = True
+    run.save(path, STEP, state, attempt=attempt, started_us=started_us, payload=payload, detail=detail, then=committed)
+
+
+def _outcome_unknown(attempts: int) -> Failure:
+    message = "the process died while the body was running; its outcome is unknown, and it runs at most once"
+    return Failure("StepFailed", attempts, "OutcomeUnknown", message)
+
+
+async def _back_off(run: Execution, path: str, due_us: int) -> None:
+    """Wait for the next attempt: durably, so that a long backoff suspends the run."""
+    if due_us <= run.clock.now_us():
+        return
+    await run.join(run.wait(path, STEP, BACKOFF, due_us))
+
+
+# Running a handler ----------------------------------------------------------------------------------------------------
+
+
+async def invoke(
+    run: Execution, scope: StepScope, handler: Callable[..., Any], args: tuple[Any, ...], executor: Any
+) -> Any:
+    """Call a handler where it belongs: on the loop, in a thread, or in an executor."""
+    if executor is None and is_async(handler):
+        return await handler(*args)
+    if executor is None:
+        context = copy_context()
+        future = run.engine.threads.submit(context.run, handler, *args)
+    else:
+        future = run.engine.submit(executor, scope, handler, args)
+    run.threads += 1
+    future.add_done_callback(lambda _: run.engine.call_on_loop(run.thread_ended))
+    result = await asyncio.wrap_future(future, loop=run.loop)
+    return await result if inspect.isawaitable(result) else result
+
+
+def is_async(handler: Callable[..., Any]) -> bool:
+    """Tell whether calling `handler` gives a coroutine without doing any work."""
+    code = getattr(handler, "__code__", None)
+    if code is not None:
+        return bool(code.co_flags & _CO_COROUTINE) or inspect.iscoroutinefunction(handler)
+    call = getattr(handler, "func", None) or getattr(handler, "__func__", None)  # partial, bound method
+    if call is not None:
+        return is_async(call)
+    return isinstance(handler, Step) or inspect.iscoroutinefunction(type(handler).__call__)
+
+
+def saved_arguments(path: str, fn: Callable[..., Any] | None, args: Any, kwargs: Any) -> str:
+    """The arguments of a workflow as JSON text; a SerializationError names `path`."""
+    try:
+        return codec.dump_arguments(fn, tuple(args), dict(kwargs))
+    except codec.Unsaveable as error:
+        raise SerializationError(path, error.type_name, error.reason) from None
+
+
+class Deadline:
+    """Bounds an attempt by the runtime's clock, as ``asyncio.timeout`` does by the loop's."""
+
+    def __init__(self, clock: Clock, timeout_s: float) -> None:
+        self._clock = clock
+        self._timeout_s = timeout_s
+        self.expired = False
+
+    async def __aenter__(self) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._task = task
+        self._cancelling = task.cancelling()
+        due_us = self._clock.now_us() + round(self._timeout_s * 1e6)
+        self._timer = self._clock.call_at(due_us, self._expire)
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._timer.cancel()
+        if not self.expired:
+            return
+        if self._task.uncancel() <= self._cancelling and isinstance(error, asyncio.CancelledError | ExceptionGroup):
+            raise TimeoutError(f"it took longer than {self._timeout_s:g} s") from error
+        self.expired = kind is not None and issubclass(kind, asyncio.CancelledError)
+
+    def _expire(self) -> None:
+        self.expired = True
+        self._task.cancel()

@@ -1,0 +1,381 @@
+"""Starting runs and asking for them: `Client`, which executes nothing, and `Run`, the handle of one run."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Generic, Literal, ParamSpec, Self, TypeVar, overload
+
+from flowgraph.dsl import Workflow, WorkflowTable, checked_event, table_of
+from flowgraph.errors import (
+    InvalidOption,
+    PayloadTooLarge,
+    RunAborted,
+    RunCancelled,
+    RunExists,
+    RunFailed,
+    RunFinished,
+    RunNotFound,
+    RunTimedOut,
+    SerializationError,
+    WorkflowNotFound,
+)
+from flowgraph.model import Duration, RunStatus, failure_of, seconds
+from flowgraph.model.store import Cancel, Find, Outcome, Outcomes, Send, Start, Started
+from flowgraph.model.store import History as HistoryOf
+from flowgraph.model.store import List as ListOf
+from flowgraph.runtime import codec
+from flowgraph.runtime.attempts import saved_arguments
+from flowgraph.runtime.clock import Clock, SystemClock
+from flowgraph.runtime.ids import new_run_id
+from flowgraph.runtime.settings import store_url
+from flowgraph.stores import Journal, open_store
+
+if TYPE_CHECKING:
+    from flowgraph.model import RunQuery, RunRecord
+    from flowgraph.runtime.engine import Engine
+
+P = ParamSpec("P")
+T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
+
+PAYLOAD_LIMIT = 8 * 1024 * 1024
+_LONGEST_RUN_ID = 255
+
+
+class Run(Generic[T_co]):
+    """The handle of one run. It holds no connection of its own: its calls go through the Runtime or Client it is from.
+
+    Attributes:
+        id: the run's id.
+        workflow: the workflow's name.
+    """
+
+    __slots__ = ("_annotation", "_client", "id", "workflow")
+
+    def __init__(self, client: Client, run_id: str, workflow: str, annotation: Any) -> None:
+        self._client = client
+        self._annotation = annotation
+        self.id = run_id
+        self.workflow = workflow
+
+    async def result(self, timeout: Duration | None = None) -> T_co:
+        """Wait until the run has ended, and return the workflow's result.
+
+        Raises:
+            RunFailed, RunAborted, RunCancelled, RunTimedOut: it ended otherwise.
+            TimeoutError: it has not ended after `timeout`, a duration; the run goes on.
+        """
+        outcome = await self._client._finished(self.id, timeout)
+        return _result(outcome, self._annotation)  # type: ignore[no-any-return]
+
+    async def status(self) -> RunStatus:
+        """Where the run stands now."""
+        return (await self._client._row(self.id)).status
+
+    async def describe(self) -> RunRecord:
+        """All that is known of the run: its input and output, times, steps as a tree, and what it waits for."""
+        from flowgraph.runtime.records import run_record
+
+        row = await self._client._row(self.id)
+        rows = await self._client._journal.ask(HistoryOf(row.no))
+        return run_record(row, rows)
+
+    async def send(self, event: str, payload: Any = None, id: str | None = None) -> None:  # noqa: A002
+        """Send an event to the run; when this returns, the event is stored. The same `id` is delivered once.
+
+        Raises:
+            RunFinished: the run has ended.
+            SerializationError, PayloadTooLarge: the payload cannot be saved.
+        """
+        checked_event(event)
+        name = f"the event {event}"
+        try:
+            text, _ = codec.dump(payload)
+        except codec.Unsaveable as error:
+            raise SerializationError(name, error.type_name, error.reason) from None
+        _check_size(name, text)
+        now_us = self._client._clock.now_us()
+        self._client._check_ended(self.id, await self._client._journal.commit(Send(self.id, event, text, now_us, id)))
+
+    async def cancel(self) -> None:
+        """Cancel the run, and its children; when this returns, that is stored, and the run ends soon.
+
+        Raises:
+            RunFinished: the run has ended.
+        """
+        answer = await self._client._journal.commit(Cancel(self.id, self._client._clock.now_us()))
+        self._client._check_ended(self.id, answer)
+
+    def __repr__(self) -> str:
+        return f"<run {self.id!r} of {self.workflow!r}>"
+
+
+class Client:
+    """Starts runs, sends to them and asks for them, and executes nothing: for a web application, say.
+
+    Args:
+        store: the store's URL; see the reference for where it comes from when it is None.
+        workflows: the workflows that may be named by text; None means all that are decorated in this process.
+
+    >>> import asyncio
+    >>> async def main():
+    ...     async with Client("sqlite:///:memory:") as client:
+    ...         return await client.list()
+    >>> asyncio.run(main())
+    []
+    """
+
+    def __init__(self, store: str | None = None, *, workflows: Any = None, clock: Clock | None = None) -> None:
+        self._store = open_store(store_url(store))
+        self._table: WorkflowTable = table_of(workflows)
+        self._clock: Clock = clock or SystemClock()
+        self._durability: Literal["full", "relaxed"] = "full"
+        self._engine: Engine | None = None
+        self._watchers: dict[str, list[asyncio.Future[Outcome]]] = {}
+        self._checking = False
+        self._check_again = False
+        self._open = False
+
+    async def __aenter__(self) -> Self:
+        self._journal = await Journal.open(self._store, durability=self._durability, on_change=self._store_changed)
+        self._open = True
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._open = False
+        await self._journal.close()
+        for futures in self._watchers.values():
+            for future in futures:
+                future.cancel()
+
+    # Starting ---------------------------------------------------------------------------------------------------------
+
+    @overload
+    async def start(
+        self,
+        workflow: Workflow[P, T],
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> Run[T]: ...
+    @overload
+    async def start(
+        self,
+        workflow: Workflow[..., T] | str,
+        *args: Any,
+        run_id: str | None = None,
+        tags: Mapping[str, str] | None = None,
+        **kwargs: Any,
+    ) -> Run[Any]: ...
+    async def start(
+        self,
+        workflow: Any,
+        *args: Any,
+        run_id: str | None = None,
+        tags: Mapping[str, str] | None = None,
+        **kwargs: Any,
+    ) -> Run[Any]:
+        """Start a run, which is durable when this returns, and return its handle.
+
+        Args:
+            workflow: a workflow, or the name of one whose code is elsewhere.
+            args: the workflow's positional arguments.
+            run_id: the run's id; one that exists gives that run, if workflow and input are the same.
+            tags: text by which `list` finds the run.
+            kwargs: the workflow's keyword arguments.
+
+        Raises:
+            TypeError: the workflow does not take these arguments.
+            RunExists: the id is taken by a run of another workflow or with other input.
+            SerializationError, PayloadTooLarge: an argument cannot be saved.
+        """
+        name, fn = self._named(workflow)
+        if fn is not None:
+            self._table[name].check_arguments(args, kwargs)
+        text = saved_arguments(f"the input of {name}", fn, args, kwargs)
+        _check_size(f"the input of {name}", text)
+        checked = new_run_id(self._clock.now_us()) if run_id is None else _checked_run_id(run_id)
+        started = await self._start(Start(checked, name, text, self._clock.now_us(), _checked_tags(tags)))
+        if not started.created:
+            _check_same(checked, started, name, text)
+        return self._handle(checked, name)
+
+    async def run(self, workflow: Any, *args: Any, run_id: str | None = None, **kwargs: Any) -> Any:
+        """Start a run and wait for its result: `start`, then `Run.result`."""
+        handle: Run[Any] = await self.start(workflow, *args, run_id=run_id, **kwargs)
+        return await handle.result()
+
+    async def _start(self, start: Start) -> Started:
+        self._check_open()
+        return await self._journal.commit(start)  # type: ignore[no-any-return]
+
+    def _named(self, workflow: Any) -> tuple[str, Any]:
+        if isinstance(workflow, Workflow):
+            self._table.add(workflow)
+            return workflow.name, workflow.fn
+        if not isinstance(workflow, str):
+            raise InvalidOption("workflow", workflow, "it is a function under @workflow, or the name of one")
+        try:
+            return workflow, self._table[workflow].fn
+        except (KeyError, WorkflowNotFound):
+            return workflow, None
+
+    # Asking -----------------------------------------------------------------------------------------------------------
+
+    async def get(self, run_id: str) -> Run[Any]:
+        """The handle of a run; RunNotFound if there is none."""
+        row = await self._row(run_id)
+        return self._handle(row.id, row.workflow)
+
+    async def list(self, query: RunQuery | None = None) -> list[RunRecord]:
+        """The records of runs, newest first, without their steps."""
+        from flowgraph.model import RunQuery
+        from flowgraph.runtime.records import run_record
+
+        self._check_open()
+        rows = await self._journal.ask(ListOf(RunQuery() if query is None else query))
+        return [run_record(row, None) for row in rows]
+
+    def _handle(self, run_id: str, workflow: str) -> Run[Any]:
+        found: Any = self._named(workflow)[1]
+        return Run(self, run_id, workflow, Any if found is None else codec.return_annotation(found))
+
+    async def _row(self, run_id: str) -> Any:
+        self._check_open()
+        row = await self._journal.ask(Find(run_id))
+        if row is None:
+            raise RunNotFound(run_id)
+        return row
+
+    def _check_open(self) -> None:
+        if not self._open:
+            kind = type(self).__name__
+            raise InvalidOption(kind.lower(), self, f"it is not open; use it in `async with {kind}(…) as …:`")
+
+    # Waiting for ends -------------------------------------------------------------------------------------------------
+
+    async def _finished(self, run_id: str, timeout: Duration | None) -> Outcome:
+        """Wait until a run has ended."""
+        self._check_open()
+        future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+        self._watchers.setdefault(run_id, []).append(future)
+        timer = None
+        if timeout is not None:
+            due_us = self._clock.now_us() + round(seconds(timeout, "timeout") * 1e6)
+            timer = self._clock.call_at(due_us, lambda: None if future.done() else future.set_exception(_late(run_id)))
+        try:
+            if self._engine is None or run_id not in self._engine.resident_ids:
+                self._check_watched()
+            return await future
+        finally:
+            if timer is not None:
+                timer.cancel()
+            futures = self._watchers.get(run_id, [])
+            if future in futures:
+                futures.remove(future)
+            if not futures:
+                self._watchers.pop(run_id, None)
+
+    def _tell(self, run_id: str, told: Outcome | Exception) -> None:
+        for future in self._watchers.get(run_id, ()):
+            if not future.done():
+                if isinstance(told, Exception):
+                    future.set_exception(told)
+                else:
+                    future.set_result(told)
+
+    def _store_changed(self) -> None:
+        self._check_watched()
+
+    def _check_watched(self) -> None:
+        """Look which of the runs that are waited for have ended elsewhere."""
+        if self._checking:
+            self._check_again = True
+        elif self._watchers and self._open:
+            self._checking = True
+            self._check_again = False
+            asyncio.get_running_loop().create_task(self._ask_watched())
+
+    async def _ask_watched(self) -> None:
+        resident = self._engine.resident_ids if self._engine is not None else ()
+        ids = tuple(run_id for run_id in self._watchers if run_id not in resident)
+        try:
+            outcomes = await self._journal.ask(Outcomes(ids)) if ids else ()
+        except Exception as error:  # noqa: BLE001 (it is raised where the result is waited for)
+            for run_id in ids:
+                self._tell(run_id, error)
+        else:
+            for outcome in outcomes:
+                if outcome.status is not None and outcome.status.finished:
+                    self._tell(outcome.run_id, outcome)
+            for run_id in set(ids) - {outcome.run_id for outcome in outcomes}:
+                self._tell(run_id, RunNotFound(run_id))
+        finally:
+            self._checking = False
+        if self._check_again:
+            self._check_watched()
+
+    def _check_ended(self, run_id: str, status: RunStatus | None) -> None:
+        """Look at the answer to a send or a cancellation, and let what it set off begin."""
+        if status is None:
+            raise RunNotFound(run_id)
+        if status.finished:
+            raise RunFinished(run_id, status.value)
+        self._check_watched()
+        if self._engine is not None:
+            self._engine.look()
+            self._engine.kick()
+
+
+def _late(run_id: str) -> TimeoutError:
+    return TimeoutError(f"run {run_id!r} has not ended yet")
+
+
+def _result(outcome: Outcome, annotation: Any) -> Any:
+    run_id = outcome.run_id
+    failure = failure_of(outcome.error) if outcome.error else None
+    match outcome.status:
+        case RunStatus.COMPLETED:
+            return codec.load(outcome.output or "null", annotation)
+        case RunStatus.ABORTED:
+            raise RunAborted(run_id)
+        case RunStatus.CANCELLED:
+            raise RunCancelled(run_id)
+        case RunStatus.TIMED_OUT:
+            raise RunTimedOut(run_id, failure.cause_message if failure else "")
+    raise RunFailed(run_id, failure.cause_message if failure else "", failure.cause_type if failure else "")
+
+
+def _check_size(name: str, text: str) -> None:
+    if len(text) > PAYLOAD_LIMIT // 4 and (size := len(text.encode())) > PAYLOAD_LIMIT:
+        raise PayloadTooLarge(name, size, PAYLOAD_LIMIT)
+
+
+def _checked_run_id(run_id: object) -> str:
+    if not isinstance(run_id, str):
+        raise InvalidOption("run_id", run_id, f"it is text, not {type(run_id).__name__}")
+    if not run_id or run_id.isspace():
+        raise InvalidOption("run_id", run_id, "it is empty")
+    if len(run_id) > _LONGEST_RUN_ID:
+        raise InvalidOption("run_id", run_id, f"it has {len(run_id)} characters, and {_LONGEST_RUN_ID} is the most")
+    if not run_id.isprintable():
+        raise InvalidOption("run_id", run_id, "it has a character that cannot be printed")
+    return str.__str__(run_id)
+
+
+def _checked_tags(tags: Mapping[str, str] | None) -> dict[str, str] | None:
+    if not tags:
+        return None
+    if not isinstance(tags, Mapping) or not all(isinstance(part, str) for pair in tags.items() for part in pair):
+        raise InvalidOption("tags", tags, "they are a mapping of text to text")
+    return dict(tags)
+
+
+def _check_same(run_id: str, started: Started, workflow: str, text: str) -> None:
+    if started.workflow != workflow:
+        raise RunExists(run_id, f"the workflow {started.workflow!r} instead of {workflow!r}")
+    if started.input != text:
+        raise RunExists(run_id, f"the input {started.input[:200]} instead of {text[:200]}")

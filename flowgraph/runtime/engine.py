@@ -1,0 +1,421 @@
+"""The engine that claims runs and executes them.
+
+Claiming. A run without a worker has a wake time; the engine claims what is due whenever something may have become due:
+it was started here, a timer for the next wake time fires, another process changed the store, a run left and freed a
+slot. One claim is in flight at a time.
+
+Ownership. The engine registers as a worker with a lock that ends with its process, and renews its lease from the
+journal's thread, so that user code which blocks the loop does not lose it. It looks for dead workers when it starts,
+and regularly after that: one whose lock is free is dead at once, one whose lease ran out is dead where the lock cannot
+tell. Their runs become due, with a raised epoch, so that nothing that they still write counts.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import threading
+from collections.abc import Callable, Mapping
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from contextvars import copy_context
+from typing import TYPE_CHECKING, Any
+
+from flowgraph.dsl import Workflow, WorkflowTable, portable
+from flowgraph.errors import InvalidOption, PayloadTooLarge, StoreError, WorkflowNotFound
+from flowgraph.model import CURRENT, Checkpoint, PauseReason
+from flowgraph.model.store import (
+    Beat,
+    Claim,
+    Claimed,
+    ClaimedRun,
+    Enlist,
+    History,
+    Inbox,
+    Owned,
+    Recover,
+    Reopen,
+    Workers,
+)
+from flowgraph.runtime.clock import Clock
+from flowgraph.runtime.execution import Execution
+from flowgraph.runtime.halt import Breaking, Cancelling, Losing, Releasing, TimingOut
+from flowgraph.runtime.remote import call_remotely
+from flowgraph.runtime.tasks import install_task_factory
+from flowgraph.runtime.threads import Threads
+
+if TYPE_CHECKING:
+    from flowgraph.runtime.scope import StepScope
+    from flowgraph.stores import Journal
+
+logger = logging.getLogger("flowgraph")
+
+PAYLOAD_LIMIT = 8 * 1024 * 1024
+_LOOK_FOR_DEAD_S = 1.0
+_CLAIM_AGAIN_S = 1.0
+_LEAVE_TIMEOUT_S = 30.0
+
+Left = Callable[[Execution, Any], None]
+
+
+class Engine:
+    """Claims and executes runs on one loop, over one journal."""
+
+    def __init__(
+        self,
+        journal: Journal,
+        clock: Clock,
+        table: WorkflowTable,
+        *,
+        concurrency: int,
+        executors: Mapping[str, Executor],
+        strict: bool,
+        lease_us: int,
+        max_recoveries: int,
+        on_left: Left,
+    ) -> None:
+        self.journal = journal
+        self.clock = clock
+        self.loop = asyncio.get_running_loop()
+        self.context = copy_context()
+        self.context.run(CURRENT.set, None)
+        self.threads = Threads(max(concurrency, 32))
+        self.strict = strict
+        self.observers: list[Callable[[str, Checkpoint | tuple[str, int]], None]] = []
+        self.resident: dict[int, Execution] = {}
+        self.resident_ids: set[str] = set()
+        self._table = table
+        self._concurrency = concurrency
+        self._executors = dict(executors)
+        self._lease_us = lease_us
+        self._max_recoveries = max_recoveries
+        self._on_left = on_left
+        self._thread_id = threading.get_ident()
+        self._worker = 0
+        self._reserved = 0
+        self._claiming = False
+        self._claim_again = False
+        self._hungry = False
+        self._looking = False
+        self._look_again = False
+        self._recovering = False
+        self._closing = False
+        self._wake: Any = None
+        self._wake_us: int | None = None
+        self._overdue: Any = None
+        self._overdue_us: int | None = None
+        self._dead_timer: Any = None
+        self._left: asyncio.Event = asyncio.Event()
+
+    # Opening and closing ----------------------------------------------------------------------------------------------
+
+    async def open(self) -> None:
+        """Register, take over what dead workers left, and begin to claim."""
+        self._uninstall = install_task_factory(self.loop)
+        self._unwatch = self.clock.watch(self.is_busy)
+        store = self.journal.store
+        host, lock = store.hold_lock()
+        self._host, self._lock = host, lock
+        await self._enlist()
+        self.journal.start_beating(self._beat, self._lease_us / 3e6)
+        await self._recover_dead()
+        await self.journal.commit(Reopen(tuple(self._table), PauseReason.INCOMPATIBLE, self.clock.now_us()))
+        self._arm_dead_timer()
+        self.kick()
+
+    async def _enlist(self) -> None:
+        now_us = self.clock.now_us()
+        lease_until_us = now_us + self._lease_us
+        self._worker = await self.journal.commit(Enlist(self._host, os.getpid(), self._lock, lease_until_us, now_us))
+
+    async def close(self) -> None:
+        """Stop executing, give unfinished runs back, and strike the worker off."""
+        self._closing = True
+        for timer in (self._wake, self._overdue, self._dead_timer):
+            if timer is not None:
+                timer.cancel()
+        for run in list(self.resident.values()):
+            run.stop(Releasing())
+        await self._all_left()
+        self._uninstall()
+        self._unwatch()
+        self.threads.shutdown(wait=False)
+        if not self.resident:
+            try:
+                await self.journal.commit(Recover(self._worker, self._max_recoveries, self.clock.now_us(), leave=True))
+            except StoreError as error:
+                logger.warning("the worker could not be struck off; its runs are taken over later: %s", error)
+
+    async def _all_left(self) -> None:
+        """Wait for the bodies that are still at work; after a while leave their runs to whoever finds this one dead."""
+        try:
+            async with asyncio.timeout(_LEAVE_TIMEOUT_S):
+                while self.resident:
+                    self._left.clear()
+                    await self._left.wait()
+        except TimeoutError:
+            names = ", ".join(repr(run.id) for run in list(self.resident.values())[:5])
+            logger.error(
+                "bodies of steps are still at work in %d runs, which stay claimed: %s", len(self.resident), names
+            )
+
+    @property
+    def worker(self) -> int:
+        """The number of the worker in the store."""
+        return self._worker
+
+    def is_busy(self) -> bool:
+        """Tell whether anything goes on that no timer of the clock ends: a virtual clock must not jump over it."""
+        return bool(
+            self._claiming or self._looking or self._recovering or self.journal.pending or self._reserved
+            or any(run.is_busy() for run in self.resident.values())
+        )  # fmt: skip
+
+    # What executions ask for ------------------------------------------------------------------------------------------
+
+    def on_loop(self) -> bool:
+        """Tell whether the caller is in the loop's thread."""
+        return threading.get_ident() == self._thread_id
+
+    def call_on_loop(self, callback: Callable[[], None]) -> None:
+        """Call something soon on the loop, from any thread; a loop that is closed needs no more calls."""
+        if not self.loop.is_closed():
+            self.loop.call_soon_threadsafe(callback)
+
+    def executor(self, executor: Any) -> Executor | None:
+        """The executor that a step names, or brought."""
+        if executor is None or isinstance(executor, Executor):
+            return executor
+        if isinstance(executor, str):
+            found = self._executors.get(executor)
+            if found is None:
+                known = ", ".join(sorted(map(repr, self._executors))) or "none"
+                raise InvalidOption("executor", executor, f"the Runtime was given no such executor (it has {known})")
+            return found
+        raise InvalidOption("executor", executor, "it is an Executor, or the name of one given to the Runtime")
+
+    def submit(
+        self, executor: Executor, scope: StepScope, handler: Callable[..., Any], args: tuple[Any, ...]
+    ) -> Future[Any]:
+        """Run a handler in an executor: threads see the scope itself, other processes a copy of what it knows."""
+        if isinstance(executor, ThreadPoolExecutor):
+            return executor.submit(copy_context().run, handler, *args)
+        return executor.submit(call_remotely, scope.info(), portable(handler), args)
+
+    def check_size(self, path: str, text: str) -> None:
+        """Refuse a payload that is too large."""
+        if len(text) > PAYLOAD_LIMIT // 4 and (size := len(text.encode())) > PAYLOAD_LIMIT:
+            raise PayloadTooLarge(path, size, PAYLOAD_LIMIT)
+
+    def named(self, workflow: Any) -> tuple[str, Callable[..., Any] | None]:
+        """A workflow's name, and its function where this process has it."""
+        if isinstance(workflow, Workflow):
+            self._table.add(workflow)
+            return workflow.name, workflow.fn
+        try:
+            return workflow, self._table[workflow].fn
+        except (KeyError, WorkflowNotFound):
+            return workflow, None
+
+    def observe(self, run_id: str, row: Checkpoint) -> None:
+        """Tell those who watch of a committed row."""
+        for observer in self.observers:
+            observer(run_id, row)
+
+    def observe_start(self, run_id: str, path: str, attempt: int) -> None:
+        """Tell those who watch that an attempt begins."""
+        for observer in self.observers:
+            observer(run_id, (path, attempt))
+
+    # Claiming ---------------------------------------------------------------------------------------------------------
+
+    def _free(self) -> int:
+        return self._concurrency - len(self.resident) - self._reserved
+
+    def slot(self) -> int | None:
+        """Reserve a slot for a run that is started now, and give this worker's number; None where there is none."""
+        if self._closing or self._hungry or self._free() < 1:
+            return None
+        self._reserved += 1
+        return self._worker
+
+    def fill_slot(self, claimed: ClaimedRun | None) -> None:
+        """Use a reserved slot for a run that was started as claimed; None gives the slot back."""
+        self._reserved -= 1
+        if claimed is not None:
+            self._execute(claimed, [], None)
+
+    def kick(self) -> None:
+        """Claim what is due."""
+        if self._closing:
+            return
+        if self._claiming:
+            self._claim_again = True
+        elif self._free() > 0:
+            self._claiming = True
+            self._claim_again = False
+            claim = Claim(self._worker, tuple(self._table), self._free(), self.clock.now_us())
+            self.journal.submit(claim, self._claimed)
+        else:
+            self._hungry = True
+
+    def _claimed(self, answer: Claimed | StoreError) -> None:
+        self._claiming = False
+        if isinstance(answer, Exception):
+            logger.error("runs could not be claimed: %s", answer)
+            self.loop.call_later(_CLAIM_AGAIN_S, self.kick)
+            return
+        self._hungry = bool(answer.runs) and self._free() <= len(answer.runs)
+        for claimed in answer.runs:
+            self._reserved += 1
+            self.loop.create_task(self._take(claimed), context=self.context.copy())
+        if answer.next_wake_us is not None:
+            self._wake_at(answer.next_wake_us)
+        if self._claim_again:
+            self.kick()
+
+    async def _take(self, claimed: ClaimedRun) -> None:
+        rows, mail = [], None
+        try:
+            if claimed.epoch > 1 or claimed.signals:
+                rows = await self.journal.ask(History(claimed.no))
+                mail = await self.journal.ask(Inbox(claimed.no))
+        except StoreError as error:
+            logger.error("run %r could not be read: %s", claimed.id, error)
+            return
+        finally:
+            self._reserved -= 1
+        self._execute(claimed, rows, mail)
+
+    def _wake_at(self, wake_us: int) -> None:
+        if self._wake is not None:
+            if self._wake_us is not None and self._wake_us <= wake_us:
+                return
+            self._wake.cancel()
+        self._wake_us = wake_us
+        self._wake = self.clock.call_at(wake_us, self._woken)
+
+    def _woken(self) -> None:
+        self._wake = self._wake_us = None
+        self.kick()
+
+    # Executing --------------------------------------------------------------------------------------------------------
+
+    def _execute(self, claimed: ClaimedRun, rows: list[Checkpoint], mail: Any) -> None:
+        try:
+            workflow = self._table[claimed.workflow]
+            run = Execution(self, claimed, workflow, rows, mail)
+        except Exception:
+            logger.exception("run %r could not be executed", claimed.id)
+            return
+        self.resident[run.no] = run
+        self.resident_ids.add(run.id)
+        if claimed.cancel_requested:
+            run.stop(Cancelling())
+        if self._closing:
+            run.stop(Releasing())
+        if run.halt is None:
+            run.begin(self.context.copy())
+            self._watch_time(run)
+
+    def _watch_time(self, run: Execution) -> None:
+        """One timer serves the timeouts of all runs: it is set for the earliest."""
+        due_us = self.clock.now_us() + max(0, round(run.workflow.timeout * 1e6) - run.executed_us())
+        if self._overdue_us is None or due_us < self._overdue_us:
+            if self._overdue is not None:
+                self._overdue.cancel()
+            self._overdue_us = due_us
+            self._overdue = self.clock.call_at(due_us, self._stop_overdue)
+
+    def _stop_overdue(self) -> None:
+        self._overdue = self._overdue_us = None
+        for run in list(self.resident.values()):
+            if run.halt is not None:
+                continue
+            if run.executed_us() >= round(run.workflow.timeout * 1e6):
+                run.stop(TimingOut(run.workflow.timeout))
+            else:
+                self._watch_time(run)
+
+    def left(self, run: Execution, answer: Any) -> None:
+        """A run is no longer executed here; `answer` is what the store said to its last command."""
+        self.resident.pop(run.no, None)
+        self.resident_ids.discard(run.id)
+        if isinstance(answer, Exception):
+            run.halt = Breaking(answer)
+        elif answer is False:
+            run.halt = Losing()
+        self._on_left(run, answer)
+        self._left.set()
+        if self._closing:
+            return
+        self.kick()
+
+    # Signals ----------------------------------------------------------------------------------------------------------
+
+    def look(self) -> None:
+        """Find out which of the runs that are executed here were signalled."""
+        if self._looking:
+            self._look_again = True
+        elif self.resident and not self._closing:
+            self._looking = True
+            self.loop.create_task(self._look(), context=self.context.copy())
+
+    async def _look(self) -> None:
+        try:
+            while True:
+                self._look_again = False
+                for no, epoch, signals in await self.journal.ask(Owned(self._worker)):
+                    run = self.resident.get(no)
+                    if run is not None and run.epoch == epoch and signals > run.signals:
+                        run.receive(await self.journal.ask(Inbox(no)))
+                if not self._look_again:
+                    break
+        except StoreError as error:
+            logger.warning("signals could not be read: %s", error)
+        finally:
+            self._looking = False
+
+    def store_changed(self) -> None:
+        """Another process has committed something."""
+        self.look()
+        self.kick()
+
+    # Leases and dead workers ------------------------------------------------------------------------------------------
+
+    def _beat(self) -> Beat:
+        """Called in the journal's thread."""
+        executed = tuple((run.no, run.epoch, run.executed_us()) for run in list(self.resident.values()))
+        return Beat(self._worker, self.clock.now_us() + self._lease_us, executed)
+
+    def _arm_dead_timer(self) -> None:
+        if not self._closing and self.journal.store.shared:
+            self._dead_timer = self.loop.call_later(_LOOK_FOR_DEAD_S, self._look_for_dead)
+
+    def _look_for_dead(self) -> None:
+        self.loop.create_task(self._recover_regularly(), context=self.context.copy())
+
+    async def _recover_regularly(self) -> None:
+        try:
+            await self._recover_dead()
+        except StoreError as error:
+            logger.warning("dead workers could not be looked for: %s", error)
+        self._arm_dead_timer()
+
+    async def _recover_dead(self) -> None:
+        self._recovering = True
+        try:
+            workers = await self.journal.ask(Workers())
+            if all(row.no != self._worker for row in workers):
+                await self._enlist()  # Others took this worker for dead; what it held was taken away.
+            for row in workers:
+                if row.no != self._worker and self._is_dead(row):
+                    recovered = await self.journal.commit(Recover(row.no, self._max_recoveries, self.clock.now_us()))
+                    logger.info("worker %d is dead; took over %d of its runs", row.no, recovered)
+                    self.kick()
+        finally:
+            self._recovering = False
+
+    def _is_dead(self, row: Any) -> bool:
+        held = self.journal.store.is_held(row)
+        return held is False or row.lease_until_us < self.clock.now_us()

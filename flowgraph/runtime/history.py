@@ -1,0 +1,96 @@
+"""A run's history, folded: what is known of each path.
+
+Rows are added in the order of their commits, when a run is claimed and then as the run's own rows are committed, by
+the same code, so that a replay knows exactly what the first execution knew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from flowgraph.model import Checkpoint, parent_path
+from flowgraph.model.checkpoint import COMPLETED, FAILED, MAX_SEQUENCE, PROGRESS, RETRYING, WAITING
+
+UNSET = object()
+
+
+class Entry:
+    """The last state of one path. `copy` is the decoded result on its way to the first caller."""
+
+    __slots__ = ("attempt", "copy", "detail", "due_us", "kind", "path", "payload", "sequence", "started_us", "state")
+
+    def __init__(self, row: Checkpoint) -> None:
+        self.path = row.path
+        self.kind = row.kind
+        self.started_us = row.started_us
+        self.copy: object = UNSET
+        self.update(row)
+
+    def update(self, row: Checkpoint) -> None:
+        self.state = row.state
+        self.attempt = row.attempt
+        self.payload = row.payload
+        self.due_us = row.due_us
+        self.detail = row.detail
+        self.sequence = row.id & MAX_SEQUENCE
+
+    @property
+    def finished(self) -> bool:
+        return self.state in {COMPLETED, FAILED}
+
+
+class History:
+    """The entries of a run by path, and the number of its last row."""
+
+    def __init__(self, rows: Iterable[Checkpoint] = ()) -> None:
+        self.entries: dict[str, Entry] = {}
+        self.sequence = 0
+        self.executed_us = 0
+        self.progress: dict[str, str | None] = {}
+        """The last report of each progress message: a name space of its own."""
+        self._failed_below: dict[str, set[str]] = {}
+        for row in rows:
+            self.add(row)
+            self.executed_us = row.executed_us
+
+    def add(self, row: Checkpoint) -> Entry:
+        """Take a committed row in. A failed attempt forgets the failures below it, never the successes."""
+        if row.kind == PROGRESS:
+            self.progress[row.path] = row.payload
+            self.sequence = max(self.sequence, row.id & MAX_SEQUENCE)
+            return Entry(row)
+        entry = self.entries.get(row.path)
+        if entry is None:
+            entry = self.entries[row.path] = Entry(row)
+        else:
+            entry.update(row)
+        self.sequence = max(self.sequence, entry.sequence)
+        if row.state in {FAILED, RETRYING}:
+            self._note_failure(row)
+        return entry
+
+    def _note_failure(self, row: Checkpoint) -> None:
+        if row.state == RETRYING:
+            for path in self._failed_below.pop(row.path, ()):
+                below = self.entries.get(path)
+                if below is not None and below.state in {FAILED, RETRYING} and below.detail != AT_MOST_ONCE:
+                    del self.entries[path]
+        for ancestor in ancestors(row.path):
+            self._failed_below.setdefault(ancestor, set()).add(row.path)
+
+    def waiting(self) -> list[Entry]:
+        """The durable waits that have not ended, in the order in which they began."""
+        return [entry for entry in self.entries.values() if entry.state == WAITING]
+
+
+AT_MOST_ONCE = "at most once"
+
+
+def ancestors(path: str) -> Iterator[str]:
+    """The paths that hold `path`, from the nearest outwards.
+
+    >>> list(ancestors("a/m[3]/c"))
+    ['a/m[3]', 'a/m', 'a']
+    """
+    while path := parent_path(path):
+        yield path

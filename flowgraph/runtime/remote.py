@@ -1,0 +1,43 @@
+"""Handlers in other processes: what is sent there, and the scope that they find there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+from flowgraph.errors import DefinitionError
+from flowgraph.model import CURRENT, StepInfo
+from flowgraph.runtime.halt import RunHalted
+
+
+class RemoteScope:
+    """The scope of a handler in another process: it knows where it is and can stop the run, but calls no steps."""
+
+    run = None
+
+    def __init__(self, info: StepInfo) -> None:
+        self._info = info
+
+    def info(self) -> StepInfo:
+        return self._info
+
+    def fail(self, message: str) -> NoReturn:
+        raise RunHalted("has failed", str(message))
+
+    def abort(self) -> NoReturn:
+        raise RunHalted("is aborted")
+
+    def __getattr__(self, word: str) -> Any:
+        raise DefinitionError(
+            f"step.{word} was called by a handler in an executor, where steps cannot be called. "
+            f"Call it from the workflow, or from a handler without executor=."
+        )
+
+
+def call_remotely(info: StepInfo, handler: Callable[..., Any], args: tuple[Any, ...]) -> Any:
+    """Run a handler in this process on behalf of another."""
+    token = CURRENT.set(RemoteScope(info))  # type: ignore[arg-type]
+    try:
+        return handler(*args)
+    finally:
+        CURRENT.reset(token)

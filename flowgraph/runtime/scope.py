@@ -1,0 +1,359 @@
+"""The scope of a workflow, or of one attempt of a step: what each word of the language does.
+
+A scope is what ``dsl`` finds in `CURRENT`. It makes paths, sees to it that a path is called once, answers from the
+history, and hands everything else to the execution.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterable, Callable, Iterable
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from flowgraph.errors import DefinitionError, InvalidOption, NotInWorkflow
+from flowgraph.model import (
+    DEFAULT_MAX_ATTEMPTS,
+    Duration,
+    FanOut,
+    RetryPolicy,
+    StepInfo,
+    StepOptions,
+    child_path,
+    failure_of,
+    microseconds,
+    moment_us,
+)
+from flowgraph.model.checkpoint import (
+    COMPLETED,
+    EXECUTE_WORKFLOW,
+    FAILED,
+    LISTEN,
+    PROGRESS,
+    SLEEP,
+    SLEEP_UNTIL,
+    START_WORKFLOW,
+    STEP,
+    WAIT_FOR_WORKFLOW,
+    WAITING,
+)
+from flowgraph.model.store import Start
+from flowgraph.runtime import attempts, codec, failures
+from flowgraph.runtime.calls import LISTENING, SLEEPING, Call
+from flowgraph.runtime.calls import WAITING as WAITING_FOR_RUN
+from flowgraph.runtime.halt import Aborting, Failing
+from flowgraph.runtime.history import UNSET, Entry
+from flowgraph.runtime.ids import child_run_id
+from flowgraph.runtime.tasks import is_quiet
+
+if TYPE_CHECKING:
+    from flowgraph.runtime.execution import Execution
+
+_DEFAULT_POLICY = RetryPolicy()
+_MOST_SPINS = 1_000
+
+
+class StepScope:
+    """Where steps are called: `path` is that of the step whose attempt this is, "" for the workflow."""
+
+    __slots__ = ("_called", "attempt", "calls", "closed", "index", "path", "run", "spawned")
+
+    def __init__(self, run: Execution, path: str, attempt: int, index: int | None) -> None:
+        self.run = run
+        self.path = path
+        self.attempt = attempt
+        self.index = index
+        self.calls: set[Call] = set()
+        self._called: set[str] = set()
+        self.spawned = False
+        self.closed = False
+
+    def info(self) -> StepInfo:
+        run = self.run
+        return StepInfo(run.id, run.workflow.name, self.path, self.attempt, self.index, f"{run.id}:{self.path}")
+
+    # Entering a call --------------------------------------------------------------------------------------------------
+
+    def _enter(self, name: object, kind: str) -> tuple[str, Entry | None]:
+        """The path of a call, and what the history knows of it."""
+        path = child_path(self.path, name)
+        run = self.run
+        if run.halt is not None:
+            raise run.halt.signal()
+        task = self._task(path)
+        if task not in run.own:
+            run.adopt(task)
+        if path in self._called:
+            strict = run.workflow.strict
+            run.duplicate(path, strict=run.engine.strict if strict is None else strict)
+        else:
+            self._called.add(path)
+        entry = run.history.entries.get(path)
+        if entry is not None and entry.kind != kind:
+            raise run.pause_incompatible(path, f"it was a {entry.kind} when it ran, and now it is a {kind}")
+        return path, entry
+
+    def _task(self, path: str) -> asyncio.Task[Any]:
+        try:
+            task = asyncio.current_task()
+        except RuntimeError:
+            task = None
+        if task is None or task.get_loop() is not self.run.loop:
+            raise DefinitionError(
+                f"Step {path!r} was called in another thread than the workflow's, where steps cannot be called. "
+                f"Make the handler that calls it `async def`."
+            )
+        if self.closed:
+            raise NotInWorkflow(f"step {path!r}, after {self.path or 'the workflow'!r} had completed,")
+        return task
+
+    async def _result(self, call: Call, annotation: Any) -> Any:
+        """Wait for a call and give its result, or raise its failure."""
+        self.calls.add(call)
+        entry = await self.run.join(call)
+        self.calls.discard(call)
+        return self._outcome(entry, annotation)
+
+    async def _replay(self, entry: Entry, annotation: Any) -> Any:
+        await self.run.replayed(entry)
+        return self._outcome(entry, annotation)
+
+    def _outcome(self, entry: Entry, annotation: Any) -> Any:
+        copy = entry.copy
+        if copy is not UNSET:
+            entry.copy = UNSET
+            return copy
+        if entry.state == FAILED:
+            raise failures.step_error(entry.path, failure_of(entry.payload or ""))
+        if entry.payload is None:
+            return None
+        try:
+            return codec.load(entry.payload, annotation)
+        except codec.Unfit as error:
+            raise self.run.pause_incompatible(entry.path, f"its saved result does not fit: {error.reason}") from None
+
+    async def drain(self) -> None:
+        """Wait until all that was started in this scope has completed, and close it."""
+        run = self.run
+        while True:
+            if self.spawned:
+                await self._let_tasks_start()
+            unfinished = [call for call in self.calls if run.calls.get(call.path) is call]
+            if not unfinished:
+                break
+            for call in unfinished:
+                await self._outlast(call)
+        self.closed = True
+
+    async def _outlast(self, call: Call) -> None:
+        """Wait until a call has ended, even if it is cancelled on the way."""
+        task = asyncio.current_task()
+        try:
+            await self.run.join(call)
+        except asyncio.CancelledError:
+            if self.run.halt is not None or (task is not None and task.cancelling()):
+                raise
+
+    async def _let_tasks_start(self) -> None:
+        for _ in range(_MOST_SPINS):
+            if is_quiet(self.run):
+                break
+            await asyncio.sleep(0)
+
+    # Steps ------------------------------------------------------------------------------------------------------------
+
+    async def step(self, name: object, handler: Callable[..., Any], args: tuple[Any, ...], options: StepOptions) -> Any:
+        path, entry = self._enter(name, STEP)
+        annotation = codec.return_annotation(handler) if options.returns is None else options.returns
+        if entry is not None and entry.finished:
+            return await self._replay(entry, annotation)
+        run = self.run
+        call = run.calls.get(path)
+        if call is None:
+            work = attempts.perform(run, path, handler, args, self.attempting(options), annotation)
+            call = run.body(path, STEP, work)
+        return await self._result(call, annotation)
+
+    async def fan_out(
+        self,
+        name: object,
+        handler: Callable[..., Any],
+        items: Iterable[Any] | AsyncIterable[Any],
+        fan: FanOut,
+        options: StepOptions,
+    ) -> Any:
+        from flowgraph.runtime.fanout import FanOutCall
+
+        path, entry = self._enter(name, fan.kind)
+        run = self.run
+        work = FanOutCall(run, path, handler, items, fan, self.attempting(options))
+        if entry is not None and entry.finished:
+            await run.replayed(entry)
+        else:
+            call = run.calls.get(path)
+            if call is None:
+                call = run.body(path, fan.kind, work.perform())
+            self.calls.add(call)
+            entry = await run.join(call)
+            self.calls.discard(call)
+        if entry.state == FAILED:
+            raise failures.step_error(path, failure_of(entry.payload or ""))
+        return work.results(entry)
+
+    def attempting(self, options: StepOptions) -> attempts.Attempting:
+        """The options in force for a step of this workflow."""
+        policy = options.retry or self.run.workflow.step_retry or _DEFAULT_POLICY
+        most = options.max_attempts or policy.max_attempts or DEFAULT_MAX_ATTEMPTS
+        return attempts.Attempting(
+            policy, most, options.timeout, self.run.engine.executor(options.executor), options.at_most_once,
+            options.returns,
+        )  # fmt: skip
+
+    # Waits ------------------------------------------------------------------------------------------------------------
+
+    async def sleep(self, name: object, duration: Duration) -> None:
+        due_us = self.run.clock.now_us() + microseconds(duration)
+        await self._sleep(name, SLEEP, due_us)
+
+    async def sleep_until(self, name: object, moment: datetime) -> None:
+        await self._sleep(name, SLEEP_UNTIL, moment_us(moment))
+
+    async def _sleep(self, name: object, kind: str, due_us: int) -> None:
+        path, entry = self._enter(name, kind)
+        if entry is not None and entry.finished:
+            return await self._replay(entry, None)
+        call = self.run.calls.get(path)
+        if call is None:
+            if entry is not None and entry.due_us is not None:
+                due_us = entry.due_us
+            call = self._wait(path, kind, SLEEPING, due_us, entry)
+        return await self._result(call, None)
+
+    def _wait(
+        self, path: str, kind: str, wait_kind: str, due_us: int | None, entry: Entry | None, **values: Any
+    ) -> Call:
+        """Begin a durable wait, or take up one whose row is there."""
+        call = self.run.wait(path, kind, wait_kind, due_us, **values)
+        if entry is None:
+            detail = values.get("event") or values.get("target")
+            watch = values.get("target")
+            self.run.save(
+                path, kind, WAITING, started_us=self.run.clock.now_us(), due_us=due_us, detail=detail,
+                payload=None, watch=watch, told=self.run.watched if watch else None,
+            )  # fmt: skip
+        elif call.wait is not None:
+            call.wait.since_us = entry.started_us
+            self.run.nudge()
+        return call
+
+    async def listen(self, name: object, event: str | None, timeout: Duration | None, returns: Any) -> Any:
+        path, entry = self._enter(name, LISTEN)
+        annotation = Any if returns is None else returns
+        if entry is not None and entry.finished:
+            return await self._replay(entry, annotation)
+        call = self.run.calls.get(path)
+        if call is None:
+            due_us, timeout_s = self._due(timeout, entry)
+            what = str(event if event is not None else name)
+            call = self._wait(path, LISTEN, LISTENING, due_us, entry, event=what, timeout_s=timeout_s)
+            self.run.check_wait(call)
+        return await self._result(call, annotation)
+
+    def _due(self, timeout: Duration | None, entry: Entry | None) -> tuple[int | None, float]:
+        if timeout is None:
+            return None, 0.0
+        wait_us = microseconds(timeout, "timeout")
+        if entry is not None and entry.due_us is not None:
+            return entry.due_us, wait_us / 1e6
+        return self.run.clock.now_us() + wait_us, wait_us / 1e6
+
+    # Other runs -------------------------------------------------------------------------------------------------------
+
+    async def execute_workflow(self, name: object, workflow: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        path, entry = self._enter(name, EXECUTE_WORKFLOW)
+        child, fn = self.run.engine.named(workflow)
+        annotation = codec.return_annotation(fn) if fn is not None else Any
+        if entry is not None and entry.finished:
+            return await self._replay(entry, annotation)
+        call = self.run.calls.get(path)
+        if call is None:
+            child_id = child_run_id(self.run.id, path)
+            if entry is None:
+                self._start_child(path, child_id, child, fn, args, kwargs, detached=False)
+            call = self._wait(path, EXECUTE_WORKFLOW, WAITING_FOR_RUN, None, entry, target=child_id)
+            self.run.check_wait(call)
+        return await self._result(call, annotation)
+
+    async def start_workflow(
+        self, name: object, workflow: Any, args: tuple[Any, ...], kwargs: dict[str, Any], detached: bool
+    ) -> str:
+        path, entry = self._enter(name, START_WORKFLOW)
+        if entry is None or not entry.finished:
+            call = self.run.calls.get(path)
+            if call is None:
+                child, fn = self.run.engine.named(workflow)
+                child_id = child_run_id(self.run.id, path)
+                self._start_child(path, child_id, child, fn, args, kwargs, detached=detached)
+                call = self.run.calls[path] = Call(path, START_WORKFLOW)
+                call.saving = True
+                self.run.save(
+                    path, START_WORKFLOW, COMPLETED, started_us=self.run.clock.now_us(),
+                    payload=codec.dump(child_id)[0], detail=child_id, then=self.run.settle,
+                )  # fmt: skip
+            return str(await self._result(call, str))
+        return str(await self._replay(entry, str))
+
+    def _start_child(
+        self, path: str, child_id: str, child: str, fn: Any, args: Any, kwargs: Any, *, detached: bool
+    ) -> None:
+        run = self.run
+        text = attempts.saved_arguments(path, fn, args, kwargs)
+        run.engine.check_size(path, text)
+        start = Start(
+            child_id, child, text, run.clock.now_us(), None, None, run.no, run.epoch, detached,
+        )  # fmt: skip
+        run.engine.journal.submit(start, run.child_started)
+
+    async def wait_for_workflow(self, name: object, run_id: str, timeout: Duration | None, returns: Any) -> Any:
+        path, entry = self._enter(name, WAIT_FOR_WORKFLOW)
+        if run_id == self.run.id:
+            raise InvalidOption("run_id", run_id, "a run cannot wait for itself")
+        annotation = Any if returns is None else returns
+        if entry is not None and entry.finished:
+            return await self._replay(entry, annotation)
+        call = self.run.calls.get(path)
+        if call is None:
+            due_us, timeout_s = self._due(timeout, entry)
+            call = self._wait(
+                path, WAIT_FOR_WORKFLOW, WAITING_FOR_RUN, due_us, entry, target=run_id, timeout_s=timeout_s
+            )
+            self.run.check_wait(call)
+        return await self._result(call, annotation)
+
+    # The rest ---------------------------------------------------------------------------------------------------------
+
+    async def progress(self, message: object, done: float | None, total: float | None) -> None:
+        path = child_path(self.path, message)
+        run = self.run
+        run.check()
+        self._task(path)
+        text, _ = codec.dump({"done": done, "total": total})
+        known = run.history.progress.get(path)
+        if known != text:
+            await run.saved(path, PROGRESS, COMPLETED, started_us=run.clock.now_us(), payload=text)
+
+    def fail(self, message: str) -> NoReturn:
+        self._stop(Failing(failures.stopped(str(message))))
+
+    def abort(self) -> NoReturn:
+        self._stop(Aborting())
+
+    def _stop(self, halt: Failing | Aborting) -> NoReturn:
+        run = self.run
+        if run.halt is not None:
+            raise run.halt.signal()
+        if run.engine.on_loop():
+            run.stop(halt)
+        else:
+            run.loop.call_soon_threadsafe(run.stop, halt)
+        raise halt.signal()

@@ -1,0 +1,8 @@
+"""Durable state: the journal, and the stores behind it. The only users of database drivers."""
+
+from __future__ import annotations
+
+from flowgraph.stores.journal import Durability, Journal
+from flowgraph.stores.url import open_store
+
+__all__ = ["Durability", "Journal", "open_store"]
