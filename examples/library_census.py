@@ -25,6 +25,7 @@ import platform
 import sqlite3
 import sys
 import sysconfig
+import threading
 import tokenize
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -44,6 +45,8 @@ NOT_CODE_OF_THE_LIBRARY = {"site-packages", "dist-packages", "test", "tests", "i
 
 # A file that is no Python today is none tomorrow either: do not try again.
 PARSING = RetryPolicy(give_up_on=(SyntaxError, UnicodeDecodeError))
+
+PARSER = threading.Lock()
 
 
 # What the steps return. Each result is saved, so these are counts, and never the text of a file. ----------------------
@@ -173,7 +176,7 @@ def count_lines(path: str) -> Text:
 
 
 def measure(path: str) -> Structure:
-    tree = ast.parse(read(path), path)
+    tree = parse(path)
     functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
     classes = [node for node in ast.walk(tree) if isinstance(node, ast.ClassDef)]
     complexities = [(complexity(function), function.name) for function in functions]
@@ -189,7 +192,14 @@ def measure(path: str) -> Structure:
 
 
 def find_imports(path: str) -> list[str]:
-    return sorted(set(imported_modules(ast.parse(read(path), path))))
+    return sorted(set(imported_modules(parse(path))))
+
+
+def parse(path: str) -> ast.Module:
+    """The syntax tree of a file. Python 3.11 fails now and then if two threads build trees at a time, so one does."""
+    text = read(path)
+    with PARSER:
+        return ast.parse(text, path)
 
 
 def read(path: str) -> str:

@@ -4,7 +4,7 @@ It checks what it is given and hands it to the scope of the run, a protocol in `
 """
 
 from flowgraph.dsl._handlers import function_of, is_async
-from flowgraph.dsl._options import StepOptionsDict, checked_event
+from flowgraph.dsl._options import StepOptionsDict, checked_event, checked_run_id
 from flowgraph.dsl.decorated import Step
 from flowgraph.dsl.portable import portable
 from flowgraph.dsl.registry import find, names
@@ -19,6 +19,7 @@ __all__ = [
     "Workflow",
     "WorkflowTable",
     "checked_event",
+    "checked_run_id",
     "find",
     "function_of",
     "is_async",

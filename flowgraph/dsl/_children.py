@@ -6,15 +6,13 @@ from collections.abc import Coroutine
 from typing import Any, ParamSpec, TypeVar, overload
 
 from flowgraph.dsl._calls import call_text, entered
-from flowgraph.dsl._options import flag
+from flowgraph.dsl._options import checked_run_id, flag
 from flowgraph.dsl.workflow import Workflow
-from flowgraph.errors import DefinitionError, InvalidOption
+from flowgraph.errors import DefinitionError
 from flowgraph.model import Duration, checked_name, seconds
 
 P = ParamSpec("P")
 T = TypeVar("T")
-
-_MAX_RUN_ID = 255
 
 
 class ChildCalls:
@@ -106,9 +104,9 @@ class ChildCalls:
             report = await step.wait_for_workflow("audit-result", run_id, timeout="1h")
         """
         limit = None if timeout is None else seconds(timeout, "timeout")
-        _check_run_id(run_id)
+        checked = checked_run_id(run_id)
         scope, name = entered("wait_for_workflow", name)
-        return scope.wait_for_workflow(name, run_id, limit, returns)
+        return scope.wait_for_workflow(name, checked, limit, returns)
 
 
 def _check_child(method: str, name: object, child: object, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
@@ -122,10 +120,3 @@ def _check_child(method: str, name: object, child: object, args: tuple[Any, ...]
             f"{call_text(method, name)} got {what}, which is not a workflow. Decorate it with @workflow, or pass the "
             f"name of a workflow."
         )
-
-
-def _check_run_id(run_id: object) -> None:
-    if not isinstance(run_id, str):
-        raise InvalidOption("run_id", run_id, f"it is text, not {type(run_id).__name__}")
-    if not 0 < len(run_id) <= _MAX_RUN_ID:
-        raise InvalidOption("run_id", run_id, f"it has 1 to {_MAX_RUN_ID} characters")

@@ -31,6 +31,8 @@ def is_async(handler: Callable[..., Any]) -> bool:
         return bool(handler.__code__.co_flags & _COROUTINES)
     if isinstance(handler, partial):
         return is_async(handler.func)
+    if isinstance(handler, MethodType):
+        return is_async(handler.__func__)
     if isinstance(handler, CoroutineCallable):
         return True
     function = function_of(handler)
@@ -117,7 +119,7 @@ def _refuse_coroutine(call: str, coroutine: Any) -> NoReturn:
     name = coroutine.__name__
     raise DefinitionError(
         f"{call} got the coroutine {name}(…) instead of a handler: that call has been made already, so it cannot be "
-        f"skipped or tried again. Pass the function and its arguments: step('x', {name}, …)."
+        f"skipped or tried again. Pass the function and its arguments: {call.replace('…', f'{name}, …')}."
     )
 
 

@@ -57,6 +57,10 @@ def _found(module: str, qualname: str) -> Callable[..., Any] | None:
     found: Any = sys.modules.get(module)
     for part in qualname.split("."):
         found = getattr(found, part, None)
-    if not isinstance(found, Step):
-        return None
-    return found.fn.__func__ if isinstance(found.fn, MethodType) else found.fn
+    step = _unbound(found)
+    return _unbound(step.fn) if isinstance(step, Step) else None
+
+
+def _unbound(function: Any) -> Any:
+    """What a class method binds, which depends on the version of Python: the step to the class, or its function."""
+    return function.__func__ if isinstance(function, MethodType) else function

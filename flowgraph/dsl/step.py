@@ -160,7 +160,8 @@ class StepCalls(FanOutCalls, ChildCalls):
         def fail(self, message: str) -> NoReturn:  # pyright: ignore[reportRedeclaration]
             """End the run as "failed" with this message, from any depth.
 
-            It raises when it is called, so a sync handler calls it without `await`.
+            It raises when it is called, so a sync handler calls it without `await`. With `await`, pyright too knows
+            that nothing follows (mypy does either way).
 
             Example:
                 await step.fail("the account is closed")

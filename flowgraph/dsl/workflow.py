@@ -64,21 +64,18 @@ class Workflow(Generic[P, T]):
         self,
         fn: Callable[P, Coroutine[Any, Any, T]],
         *,
-        name: str | None = None,
-        timeout: float | timedelta | str = DEFAULT_TIMEOUT_S,
+        name: str,
+        timeout: float = DEFAULT_TIMEOUT_S,
         step_retry: RetryPolicy | None = None,
         strict: bool | None = None,
     ) -> None:
-        functools.update_wrapper(cast(Any, self), check_function(fn))
+        functools.update_wrapper(cast(Any, self), fn)
         self.fn = fn
-        self.name = checked_name(fn.__name__ if name is None else name)
-        self.timeout = seconds(timeout, "timeout")
-        if self.timeout <= 0:
-            raise InvalidOption("timeout", timeout, "it is more than 0")
-        self.step_retry = policy(step_retry, "step_retry")
-        self.strict = None if strict is None else flag(strict, "strict")
+        self.name = name
+        self.timeout = timeout
+        self.step_retry = step_retry
+        self.strict = strict
         self.signature = inspect.signature(fn)
-        _check_parameters(self.name, self.signature)
 
     @property
     def place(self) -> str:
@@ -126,7 +123,15 @@ def workflow(
     step_retry: RetryPolicy | None = None,
     strict: bool | None = None,
 ) -> WorkflowDecorator: ...
-def workflow(fn: Any = None, /, **options: Any) -> Any:
+def workflow(
+    fn: Any = None,
+    /,
+    *,
+    name: str | None = None,
+    timeout: float | timedelta | str = DEFAULT_TIMEOUT_S,
+    step_retry: RetryPolicy | None = None,
+    strict: bool | None = None,
+) -> Any:
     """Turn an ``async def`` function into a durable workflow.
 
     Args:
@@ -149,33 +154,46 @@ def workflow(fn: Any = None, /, **options: Any) -> Any:
             data = await step("fetch-data", fetch, source)
             return await step("store", store, data)
     """
-    if fn is None:
-        return functools.partial(_decorated, options=options)
     if isinstance(fn, str):
         raise DefinitionError(f"workflow({fn!r}): the name is a keyword option: @workflow(name={fn!r}).")
-    return _decorated(fn, options)
+    decorate = functools.partial(
+        _decorated,
+        name=None if name is None else checked_name(name),
+        timeout=_timeout(timeout),
+        step_retry=policy(step_retry, "step_retry"),
+        strict=None if strict is None else flag(strict, "strict"),
+    )
+    return decorate if fn is None else decorate(fn)
 
 
-def _decorated(fn: Callable[P, Coroutine[Any, Any, T]], options: dict[str, Any]) -> Workflow[P, T]:
-    made = Workflow(fn, **options)
+def _decorated(fn: Callable[..., Any], *, name: str | None, **options: Any) -> Workflow[..., Any]:
+    _check_function(fn)
+    made = Workflow(fn, name=name or checked_name(fn.__name__), **options)
+    _check_parameters(made)
     register(made)
     return made
 
 
-def check_function(fn: object) -> Callable[..., Any]:
-    """Return `fn` if it is an ``async def`` function; otherwise raise DefinitionError, saying what it is."""
+def _timeout(value: Any) -> float:
+    timeout = seconds(value, "timeout")
+    if timeout <= 0:
+        raise InvalidOption("timeout", value, "it is more than 0")
+    return timeout
+
+
+def _check_function(fn: object) -> None:
     if isinstance(fn, FunctionType) and inspect.iscoroutinefunction(fn):
-        return fn
-    name = getattr(fn, "__qualname__", None) or getattr(fn, "__name__", None) or repr(fn)
+        return
+    name = getattr(fn, "__qualname__", None) or repr(fn)
     raise DefinitionError(f"Workflow {name!r} is {_kind(fn)}. A workflow is a function written with `async def`.")
 
 
-def _check_parameters(name: str, signature: inspect.Signature) -> None:
-    for parameter in signature.parameters.values():
+def _check_parameters(workflow: Workflow[..., Any]) -> None:
+    for parameter in workflow.signature.parameters.values():
         variadic = parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
         if parameter.name in RESERVED and not variadic:
             raise DefinitionError(
-                f"Workflow {name!r} has a parameter {parameter.name!r}, which is an option of starting a run. "
+                f"Workflow {workflow.name!r} has a parameter {parameter.name!r}, which is an option of starting a run. "
                 f"Give the parameter another name."
             )
 

@@ -42,7 +42,10 @@ def seconds(value: Duration, option: str = "duration") -> float:
 
 def microseconds(value: Duration, option: str = "duration") -> int:
     """Turn a duration into whole microseconds, rounded up so that no wait ends early."""
-    return math.ceil(seconds(value, option) * MICROSECONDS)
+    amount = seconds(value, option)
+    if isinstance(value, timedelta):  # Whole microseconds already, more of them than a float can count.
+        return value // timedelta(microseconds=1)
+    return math.ceil(amount * MICROSECONDS)
 
 
 def moment_us(moment: object, option: str = "until") -> int:
@@ -51,7 +54,12 @@ def moment_us(moment: object, option: str = "until") -> int:
         raise InvalidOption(option, moment, f"a moment is an aware datetime, not {type(moment).__name__}")
     if moment.utcoffset() is None:
         raise InvalidOption(option, moment, "the datetime is naive; give it a time zone, for example datetime.now(UTC)")
-    delta = moment - datetime(1970, 1, 1, tzinfo=UTC)
+    try:
+        delta = moment.astimezone(UTC) - datetime(1970, 1, 1, tzinfo=UTC)
+    except OverflowError:
+        raise InvalidOption(
+            option, moment, "in UTC it is outside the calendar, which ends with the year 9999"
+        ) from None
     return (delta.days * 86_400 + delta.seconds) * MICROSECONDS + delta.microseconds
 
 

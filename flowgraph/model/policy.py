@@ -7,19 +7,31 @@ from collections.abc import Callable, Iterator
 import attrs
 
 from flowgraph.errors import InvalidOption, NonRetryable, RetryAfter, StepError
-from flowgraph.model.durations import count, seconds
+from flowgraph.model.durations import Duration, count, seconds
 
 ErrorClasses = tuple[type[BaseException], ...]
 
 DEFAULT_MAX_ATTEMPTS = 5
 
 
+def _attempts(value: int) -> int:
+    return count(value, "max_attempts")
+
+
+def _initial(value: Duration) -> float:
+    return seconds(value, "initial")
+
+
+def _cap(value: Duration) -> float:
+    return seconds(value, "cap")
+
+
 def _classes(value: object) -> ErrorClasses:
-    classes = value if isinstance(value, tuple | list | set | frozenset) else (value,)
-    for cls in classes:
-        if not (isinstance(cls, type) and issubclass(cls, BaseException)):
-            raise InvalidOption("retry_on/give_up_on", value, "it is an exception class, or a tuple of them")
-    return tuple(classes)
+    classes = tuple(value) if isinstance(value, tuple | list | set | frozenset) else (value,)
+    found = tuple(cls for cls in classes if isinstance(cls, type) and issubclass(cls, BaseException))
+    if len(found) < len(classes):
+        raise InvalidOption("retry_on/give_up_on", value, "it is an exception class, or a tuple of them")
+    return found
 
 
 @attrs.frozen
@@ -43,10 +55,10 @@ class RetryPolicy:
     2.0
     """
 
-    max_attempts: int = attrs.field(default=DEFAULT_MAX_ATTEMPTS, converter=lambda v: count(v, "max_attempts"))
-    initial: float = attrs.field(default=1.0, converter=lambda v: seconds(v, "initial"))
+    max_attempts: int = attrs.field(default=DEFAULT_MAX_ATTEMPTS, converter=_attempts)
+    initial: float = attrs.field(default=1.0, converter=_initial)
     factor: float = 2.0
-    cap: float = attrs.field(default=60.0, converter=lambda v: seconds(v, "cap"))
+    cap: float = attrs.field(default=60.0, converter=_cap)
     jitter: bool = True
     retry_on: ErrorClasses = attrs.field(default=(Exception,), converter=_classes)
     give_up_on: ErrorClasses = attrs.field(default=(), converter=_classes)
@@ -84,7 +96,7 @@ def retry_delay(
         return None
     if any(isinstance(leaf, StepError) and not _is_named(policy, leaf) for leaf in errors):
         return None
-    if not all(isinstance(leaf, policy.retry_on) for leaf in errors):
+    if not all(isinstance(leaf, (RetryAfter, *policy.retry_on)) for leaf in errors):
         return None
     asked = [seconds(leaf.delay, "RetryAfter") for leaf in errors if isinstance(leaf, RetryAfter)]
     return max(asked) if asked else policy.delay(attempt, draw)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -10,6 +11,14 @@ import attrs
 from flowgraph.errors import InvalidOption
 from flowgraph.model.durations import count
 from flowgraph.model.run import RunStatus
+
+
+def _tags(tags: Mapping[str, str] | None) -> dict[str, str]:
+    return dict(tags or {})
+
+
+def _limit(limit: int) -> int:
+    return count(limit, "limit")
 
 
 @attrs.frozen
@@ -30,8 +39,8 @@ class RunQuery:
     status: RunStatus | None = attrs.field(default=None)
     since: datetime | None = None
     until: datetime | None = None
-    tags: dict[str, str] = attrs.field(factory=dict, converter=lambda tags: dict(tags or {}))
-    limit: int = attrs.field(default=100, converter=lambda value: count(value, "limit"))
+    tags: dict[str, str] = attrs.field(factory=dict, converter=_tags)
+    limit: int = attrs.field(default=100, converter=_limit)
     after: str | None = None
 
     def __attrs_post_init__(self) -> None:

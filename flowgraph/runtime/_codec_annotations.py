@@ -11,16 +11,16 @@ import collections
 import types
 import typing
 from collections import abc
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from enum import Enum
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin
 
-from flowgraph.runtime._codec_classes import Field, Shape, describe, enum_shape, field_types, substitute
+from flowgraph.runtime._codec_classes import UNSET, Shape, describe, enum_shape, field_types, substitute
 from flowgraph.runtime._codec_plans import (
     ANY,
     EXACT,
     LONE,
-    SCALARS,
+    SCALAR_PLANS,
     Plan,
     abstract_plan,
     atom_plan,
@@ -28,14 +28,13 @@ from flowgraph.runtime._codec_plans import (
     dict_plan,
     fixed_tuple_plan,
     list_plan,
-    made,
     marked_items_plan,
     marked_mapping_plan,
     misfit,
     reader_of,
     union_plan,
 )
-from flowgraph.runtime._codec_restoring import Misfit, mark_of, restore, restore_entries
+from flowgraph.runtime._codec_restoring import Misfit, made, mark_of, restore, restore_entries
 
 _MOST_PLANS = 4_096  # `returns=list[Order]` at a call makes a new object each time.
 
@@ -87,7 +86,7 @@ def _compiled(annotation: Any) -> Plan:
         return _alias_plan(kind, arguments)
     if isinstance(kind, type):
         return _class_plan(kind, arguments)
-    return SCALARS[type(None)] if annotation is None else ANY
+    return SCALAR_PLANS[type(None)] if annotation is None else ANY
 
 
 _QUALIFIERS = (
@@ -107,8 +106,8 @@ def _meaning(variable: TypeVar) -> Any:
 
 
 def _class_plan(cls: Any, arguments: tuple[Any, ...]) -> Plan:
-    if cls in SCALARS:
-        return SCALARS[cls]
+    if cls in SCALAR_PLANS:
+        return SCALAR_PLANS[cls]
     if cls in _CONTAINERS:
         return _CONTAINERS[cls](arguments)
     if cls in _ABSTRACT:
@@ -181,9 +180,12 @@ def _abstract_plan(cls: type, arguments: tuple[Any, ...]) -> Plan:
 # Users' classes -------------------------------------------------------------------------------------------------------
 
 
+_PlannedField = tuple[str, str, bool, Plan]  # key, alias, required, plan
+
+
 def _instance_plan(shape: Shape, arguments: tuple[Any, ...]) -> Plan:
     name = shape.cls.__name__
-    fields: list[tuple[Field, Plan]] = []
+    fields: list[_PlannedField] = []
 
     def load(tree: Any, mode: int) -> Any:
         if type(tree) is dict and "$as" in tree:
@@ -202,25 +204,29 @@ def _instance_plan(shape: Shape, arguments: tuple[Any, ...]) -> Plan:
     return Plan(load, owner=name)
 
 
-def _planned_fields(shape: Shape, arguments: tuple[Any, ...]) -> list[tuple[Field, Plan]]:
+def _planned_fields(shape: Shape, arguments: tuple[Any, ...]) -> list[_PlannedField]:
     annotations = field_types(shape.cls, arguments)
-    planned = [(field, plan_for(annotations.get(field.attribute, Any))) for field in shape.fields]
-    return planned + [(Field(key, key, key, None, False), ANY) for key in shape.more]
+    planned = [
+        (field.key, field.alias, field.required, plan_for(annotations.get(field.attribute, Any)))
+        for field in shape.fields
+    ]
+    return planned + [(key, key, False, ANY) for key in shape.more]
 
 
-def _field_values(name: str, fields: Sequence[tuple[Field, Plan]], tree: dict[str, Any], mode: int) -> dict[str, Any]:
+def _field_values(name: str, fields: list[_PlannedField], tree: dict[str, Any], mode: int) -> dict[str, Any]:
     values: dict[str, Any] = {}
-    for field, plan in fields:
-        key = field.key if field.key in tree else field.alias
-        if key in tree:
-            item = tree[key]
+    for key, alias, required, plan in fields:
+        item = tree[key] if key in tree else tree.get(alias, UNSET)
+        if type(item) in plan.scalars:
+            values[key] = item
+        elif item is not UNSET:
             try:
-                values[field.key] = item if type(item) in plan.scalars else plan.load(item, mode)
+                values[key] = plan.load(item, mode)
             except Misfit as error:
-                error.path.append(f".{field.attribute}")
+                error.path.append(f".{key}")
                 raise
-        elif field.required:
-            raise Misfit(f"{name} needs {field.key!r}, which was not saved")
+        elif required:
+            raise Misfit(f"{name} needs {key!r}, which was not saved")
     return values
 
 
@@ -235,19 +241,33 @@ def _as_object(tree: Any, shape: Shape) -> dict[str, Any]:
 
 def _typed_dict_plan(cls: Any, arguments: tuple[Any, ...]) -> Plan:
     """A TypedDict is a dict: it carries no class, and keys that it does not name are kept as they are."""
-    name, required = cls.__name__, cls.__required_keys__
+    name = cls.__name__
     plans: dict[str, Plan] = {}
+    required: set[str] = set()
+
+    def compile_fields() -> None:
+        for key, hint in field_types(cls, arguments).items():
+            plans[key] = plan_for(hint)
+            if _is_required(cls, key, get_origin(hint)):
+                required.add(key)
 
     def load(tree: Any, mode: int) -> Any:
         if type(tree) is not dict or mark_of(tree):
             raise misfit(tree, name)
+        if not plans:
+            compile_fields()
         if missing := sorted(required - tree.keys()):
             raise Misfit(f"{name} needs {missing[0]!r}, which was not saved")
-        if not plans:
-            plans.update({key: plan_for(hint) for key, hint in field_types(cls, arguments).items()})
         return restore_entries(tree, lambda key, item: plans.get(key, ANY).load(item, mode))
 
     return Plan(load)
+
+
+def _is_required(cls: Any, key: str, qualifier: Any) -> bool:
+    """The class itself does not know, where its annotations are postponed."""
+    if qualifier in (typing.Required, typing.NotRequired):
+        return qualifier is typing.Required
+    return key in cls.__required_keys__
 
 
 # Names for other annotations ------------------------------------------------------------------------------------------

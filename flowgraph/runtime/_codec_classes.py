@@ -16,10 +16,12 @@ import inspect
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
-from typing import Any, TypeVar, get_args, get_origin, get_type_hints
+from operator import attrgetter
+from typing import Any, Final, TypeVar, get_args, get_origin, get_type_hints
 
 import msgspec
 
+UNSET: Final = object()
 _NO_STATE: dict[str, object] = {}
 _HEAP_TYPE = 1 << 9  # Py_TPFLAGS_HEAPTYPE: set for classes made by a class statement.
 
@@ -37,25 +39,38 @@ class Field(msgspec.Struct, frozen=True):
     required: bool
 
 
-def _nothing(_value: Any) -> dict[str, object]:
-    return {}
-
-
 class Shape(msgspec.Struct, frozen=True):
     """How instances of one class are taken apart and put together.
 
-    `build` takes restored values by key; `read`, where there is one, takes what a person wrote. `besides` gives what
+    `values_of` gives the values of all fields of an instance; UNSET for an attribute that it lacks. `build` takes
+    restored values by key; `read`, where there is one, takes what a person wrote. `besides` gives what
     is saved beside the fields, under some of the keys `more`; `hidden` gives state that is not saved, which the copy
-    must have by itself.
+    must have by itself. Each is None where there is no such thing.
     """
 
     cls: type
     fields: tuple[Field, ...]
+    values_of: Callable[[Any], tuple[Any, ...]]
     build: Callable[[Mapping[str, Any]], object]
     read: Callable[[Any], object] | None = None
     more: tuple[str, ...] = ()
-    besides: Callable[[Any], dict[str, object]] = _nothing
-    hidden: Callable[[Any], dict[str, object]] = _nothing
+    besides: Callable[[Any], dict[str, object]] | None = None
+    hidden: Callable[[Any], dict[str, object]] | None = None
+
+
+def _values_of(fields: tuple[Field, ...]) -> Callable[[Any], tuple[Any, ...]]:
+    names = tuple(field.attribute for field in fields)
+    get_all: Callable[[Any], Any]
+    get_all = attrgetter(*names) if len(names) > 1 else lambda instance: tuple(getattr(instance, n) for n in names)
+
+    def values(instance: Any) -> tuple[Any, ...]:
+        try:
+            found: tuple[Any, ...] = get_all(instance)
+        except AttributeError:
+            found = tuple(getattr(instance, name, UNSET) for name in names)
+        return found
+
+    return values
 
 
 def describe(cls: type) -> Shape | None:
@@ -83,7 +98,13 @@ def _is_url(cls: type) -> bool:
 
 def _url_shape(cls: type) -> Shape:
     return Shape(
-        cls, (), lambda values: cls(values["value"]), read=cls, more=("value",), besides=lambda url: {"value": str(url)}
+        cls,
+        (),
+        _values_of(()),
+        lambda values: cls(values["value"]),
+        read=cls,
+        more=("value",),
+        besides=lambda url: {"value": str(url)},
     )
 
 
@@ -105,7 +126,7 @@ def _dataclass_shape(cls: Any) -> Shape:
         Field(field.name, field.name, field.name, field.name if field.init else None, field.init and required(field))
         for field in dataclasses.fields(cls)
     )
-    return Shape(cls, fields, _constructor(cls, fields), hidden=_hidden_state(cls, fields))
+    return Shape(cls, fields, _values_of(fields), _constructor(cls, fields), hidden=_hidden_state(cls, fields))
 
 
 def _attrs_shape(cls: Any) -> Shape:
@@ -123,7 +144,7 @@ def _attrs_shape(cls: Any) -> Shape:
         )
         for attribute in attributes
     )
-    return Shape(cls, fields, _constructor(cls, fields), hidden=_hidden_state(cls, fields))
+    return Shape(cls, fields, _values_of(fields), _constructor(cls, fields), hidden=_hidden_state(cls, fields))
 
 
 def _struct_shape(cls: Any) -> Shape:
@@ -137,19 +158,21 @@ def _struct_shape(cls: Any) -> Shape:
         Field(name, name, alias, name, name not in optional)
         for name, alias in zip(names, cls.__struct_encode_fields__, strict=True)
     )
-    return Shape(cls, fields, _constructor(cls, fields), hidden=_hidden_state(cls, fields))
+    return Shape(cls, fields, _values_of(fields), _constructor(cls, fields), hidden=_hidden_state(cls, fields))
 
 
 def _named_tuple_shape(cls: Any) -> Shape:
     optional = getattr(cls, "_field_defaults", {})
     fields = tuple(Field(name, name, name, name, name not in optional) for name in cls._fields)
-    return Shape(cls, fields, _constructor(cls, fields), hidden=_hidden_state(cls, fields))
+    return Shape(cls, fields, _values_of(fields), _constructor(cls, fields), hidden=_hidden_state(cls, fields))
 
 
 def _pydantic_shape(cls: Any) -> Shape:
     models = cls.model_fields
     fields = tuple(Field(name, name, name, name, field.is_required()) for name, field in models.items())
-    attribute_state = _hidden_state(cls, fields)
+    attribute_state = _hidden_state(
+        cls, fields, "__pydantic_fields_set__", "__pydantic_extra__", "__pydantic_private__"
+    )
 
     def build(values: Mapping[str, Any]) -> object:
         unset = set(values.get("$unset", ()))
@@ -164,9 +187,10 @@ def _pydantic_shape(cls: Any) -> Shape:
         return {key: value for key, value in found.items() if value}
 
     def hidden(model: Any) -> dict[str, object]:
-        return attribute_state(model) | (getattr(model, "__pydantic_private__", None) or {})
+        state = attribute_state(model) if attribute_state else {}
+        return state | (getattr(model, "__pydantic_private__", None) or {})
 
-    return Shape(cls, fields, build, cls.model_validate, ("$extra", "$unset"), besides, hidden)
+    return Shape(cls, fields, _values_of(fields), build, cls.model_validate, ("$extra", "$unset"), besides, hidden)
 
 
 def enum_shape(cls: type[enum.Enum]) -> Shape:
@@ -183,12 +207,14 @@ def enum_shape(cls: type[enum.Enum]) -> Shape:
         by_name = isinstance(tree, str) and tree in cls.__members__ and all(tree != member._value_ for member in cls)
         return cls[tree] if by_name else cls(tree)
 
-    return Shape(cls, (), build, read, ("value", "name"), besides)
+    return Shape(cls, (), _values_of(()), build, read, ("value", "name"), besides)
 
 
 def _constructor(cls: type, fields: tuple[Field, ...]) -> Callable[[Mapping[str, Any]], object]:
     arguments = [(field.key, field.parameter) for field in fields if field.parameter is not None]
     later = [(field.key, field.attribute) for field in fields if field.parameter is None]
+    if not later and all(key == parameter for key, parameter in arguments):
+        return lambda values: cls(**values)
 
     def build(values: Mapping[str, Any]) -> object:
         instance = cls(**{parameter: values[key] for key, parameter in arguments if key in values})
@@ -200,15 +226,17 @@ def _constructor(cls: type, fields: tuple[Field, ...]) -> Callable[[Mapping[str,
     return build
 
 
-def _hidden_state(cls: type, fields: tuple[Field, ...]) -> Callable[[Any], dict[str, object]]:
+def _hidden_state(cls: type, fields: tuple[Field, ...], *ours: str) -> Callable[[Any], dict[str, object]] | None:
     """A function that gives the attributes of an instance that are no fields; cached properties do not count."""
     known = {field.attribute for field in fields}
-    slots = tuple(name for name in _slots(cls) if name not in known)
+    slots = tuple(name for name in _slots(cls) if name not in known and name not in ours)
+    if not slots and not cls.__dictoffset__:
+        return None
 
     def hidden(instance: Any) -> dict[str, object]:
         state = getattr(instance, "__dict__", _NO_STATE)
         if not slots and state.keys() <= known:
-            return {}
+            return _NO_STATE
         found = {name: state[name] for name in state.keys() - known}
         found |= {name: getattr(instance, name) for name in slots if hasattr(instance, name)}
         return {name: value for name, value in found.items() if not _is_cached(cls, name)}

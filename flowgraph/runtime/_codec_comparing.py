@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from collections import Counter, OrderedDict, deque
 from collections.abc import Callable, Iterable
-from enum import EnumMeta
+from enum import Enum
 from typing import Any
 
 import msgspec
 
-from flowgraph.runtime._codec_classes import Shape
+from flowgraph.runtime._codec_classes import UNSET, Shape
+from flowgraph.runtime._codec_restoring import SCALARS
 from flowgraph.runtime._codec_saving import VERBATIM, Refused, save, shape_of, text_of
 
 
@@ -40,12 +41,12 @@ def difference(value: Any, copy: Any) -> Difference | None:
     compare = _COMPARERS.get(kind)
     if compare is not None:
         return compare(value, copy)
-    if isinstance(kind, EnumMeta):
-        return None if value is copy else _changed(value)
     shape = shape_of(kind)
-    if shape is not None:
-        return _instance_difference(shape, value, copy)
-    return None if save(value) == save(copy) else _changed(value)
+    if shape is None:
+        return None if save(value) == save(copy) else _changed(value)
+    if issubclass(kind, Enum):
+        return None if value is copy else _changed(value)
+    return _instance_difference(shape, value, copy)
 
 
 def _other_type(kind: type, other: type) -> Difference:
@@ -70,6 +71,9 @@ def _by_equality(value: Any, copy: Any) -> Difference | None:
 
 
 def _items_difference(value: Any, copy: Any) -> Difference | None:
+    """For lists, tuples and deques."""
+    if _are_same_scalars(value, copy):
+        return None
     if len(value) != len(copy):
         return _changed(value)
     for index, (item, other) in enumerate(zip(value, copy, strict=True)):
@@ -79,6 +83,17 @@ def _items_difference(value: Any, copy: Any) -> Difference | None:
     return None
 
 
+def _are_same_scalars(items: Any, others: Any) -> bool:
+    """Whether two lists or tuples hold scalars alike: the usual case, decided in C. False decides nothing."""
+    kinds = list(map(type, items))
+    return (
+        SCALARS.issuperset(kinds)
+        and kinds == list(map(type, others))
+        and items == others
+        and (float not in kinds or 0.0 not in items or repr(items) == repr(others))  # Zero has two signs.
+    )
+
+
 def _deque_difference(value: Any, copy: Any) -> Difference | None:
     return _items_difference(value, copy) if value.maxlen == copy.maxlen else _changed(value)
 
@@ -86,6 +101,8 @@ def _deque_difference(value: Any, copy: Any) -> Difference | None:
 def _dict_difference(value: Any, copy: Any) -> Difference | None:
     if len(value) != len(copy):
         return _changed(value)
+    if _are_same_scalars((*value, *value.values()), (*copy, *copy.values())):
+        return None
     for (key, item), (other_key, other) in zip(value.items(), copy.items(), strict=True):
         if found := difference(key, other_key) or difference(item, other):
             found.path.append(f"[{key!r}]")
@@ -122,21 +139,20 @@ _COMPARERS: dict[type, Callable[[Any, Any], Difference | None]] = {
 
 
 def _instance_difference(shape: Shape, value: Any, copy: Any) -> Difference | None:
-    for field in shape.fields:
-        item, other = getattr(value, field.attribute, _MISSING), getattr(copy, field.attribute, _MISSING)
-        if item is other:
-            continue
-        if found := difference(item, other):
-            found.path.append(f".{field.attribute}")
-            return found
-    if found := _dict_difference(shape.besides(value), shape.besides(copy)):
+    items, others = shape.values_of(value), shape.values_of(copy)
+    if not _are_same_scalars(items, others):
+        for field, item, other in zip(shape.fields, items, others, strict=True):
+            if item is not other and (found := difference(item, other)):
+                found.path.append(f".{field.attribute}")
+                return found
+    if shape.besides and (found := _dict_difference(shape.besides(value), shape.besides(copy))):
         return found
-    return _hidden_difference(value, shape.hidden(value), shape.hidden(copy))
+    return _hidden_difference(value, shape.hidden(value), shape.hidden(copy)) if shape.hidden else None
 
 
 def _hidden_difference(value: Any, state: dict[str, object], other: dict[str, object]) -> Difference | None:
-    for name in state.keys() | other.keys():
-        if not _is_alike(state.get(name, _MISSING), other.get(name, _MISSING)):
+    for name in state.keys() | other.keys() if state or other else ():
+        if not _is_alike(state.get(name, UNSET), other.get(name, UNSET)):
             kind = type(value).__name__
             return Difference(kind, f"its attribute {name!r} is no field of {kind}, so it would be lost", [])
     return None
@@ -148,6 +164,3 @@ def _is_alike(value: object, other: object) -> bool:
         return difference(value, other) is None
     except Refused:
         return type(value) is type(other)
-
-
-_MISSING = object()

@@ -29,7 +29,9 @@ from uuid import UUID
 import msgspec
 
 from flowgraph.runtime._codec_restoring import (
+    SCALARS,
     Misfit,
+    made,
     mark_of,
     restore,
     restore_entries,
@@ -48,25 +50,19 @@ Decode = Callable[[str | bytes], Any]
 
 
 class Plan:
-    """How trees become values of one type. `owner` is the name of the user's class that it restores, if it is one."""
+    """How trees become values of one type. `owner` is the name of the user's class that it restores, if it is one.
 
-    __slots__ = ("_decode", "load", "owner", "plain", "scalars")
+    `decode` is the short cut for texts without marks; None, where there is none.
+    """
+
+    __slots__ = ("decode", "load", "owner", "plain", "scalars")
 
     def __init__(self, load: Load, scalars: Iterable[type] = (), plain: Any = None, owner: str = "") -> None:
         self.load = load
         self.scalars = frozenset(scalars)
         self.plain = plain
         self.owner = owner
-        self._decode: Decode | None = None
-
-    @property
-    def decode(self) -> Decode | None:
-        """The short cut for texts without a mark, if there is one."""
-        if self._decode is None and self.plain is not None:
-            self._decode = _decoder(self.plain)
-            if self._decode is None:
-                self.plain = None
-        return self._decode
+        self.decode = None if plain is None else _decoder(plain)
 
 
 def _decoder(plain: Any) -> Decode | None:
@@ -97,22 +93,11 @@ def _described(tree: Any) -> str:
             return repr(tree)
 
 
-def made(wanted: str, make: Callable[[Any], Any], parts: Any) -> Any:
-    """What `make` makes of the parts. It may be the user's code, so it may raise anything."""
-    try:
-        return make(parts)
-    except (Misfit, RecursionError):
-        raise
-    except Exception as error:
-        raise Misfit(f"{wanted} cannot be made of what was saved: {type(error).__name__}: {error}") from error
-
-
 # Scalars --------------------------------------------------------------------------------------------------------------
 
-_JSON_SCALARS: frozenset[type] = frozenset({str, int, float, bool, type(None)})
 _MARKED_SCALARS = frozenset({"$str", "$int", "$float", "$complex"})
 
-ANY = Plan(lambda tree, _mode: restore(tree), _JSON_SCALARS, Any)
+ANY = Plan(lambda tree, _mode: restore(tree), SCALARS, Any)
 
 
 def _scalar_plan(wanted: type, *accepted: type, plain: Any) -> Plan:
@@ -129,11 +114,11 @@ def _scalar_plan(wanted: type, *accepted: type, plain: Any) -> Plan:
                 return value
         raise misfit(tree, name)
 
-    return Plan(load, kinds & _JSON_SCALARS, plain)
+    return Plan(load, kinds & SCALARS, plain)
 
 
 # Where Python says float, an int will do; it stays what it is.
-SCALARS: dict[type, Plan] = {
+SCALAR_PLANS: dict[type, Plan] = {
     object: ANY,
     str: _scalar_plan(str, plain=str),
     bool: _scalar_plan(bool, plain=bool),
@@ -268,6 +253,8 @@ def dict_plan(keys: Plan, values: Plan) -> Plan:
 
     def load(tree: Any, mode: int) -> Any:
         if takes_text and type(tree) is dict and not mark_of(tree):
+            if values.scalars.issuperset(map(type, tree.values())):
+                return tree
             return restore_entries(tree, lambda _key, item: values.load(item, mode))
         return made("dict", dict, _pairs(tree, "dict", keys, values, mode))
 
@@ -334,7 +321,7 @@ def abstract_plan(cls: type, lists: Plan, objects: Plan, marked: dict[str, Plan]
 
 
 def union_plan(plans: list[Plan]) -> Plan:
-    nothing = SCALARS[type(None)]
+    nothing = SCALAR_PLANS[type(None)]
     others = [plan for plan in dict.fromkeys(plans) if plan is not nothing]
     if not others:
         return nothing

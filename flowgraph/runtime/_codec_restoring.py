@@ -11,12 +11,14 @@ from collections.abc import Callable, Iterator
 from datetime import date, datetime, time, timedelta, timezone, tzinfo
 from decimal import Decimal
 from importlib import import_module
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 import msgspec
 
 from flowgraph.runtime._codec_saving import LATE_TYPES, MARK
+
+SCALARS: Final[frozenset[type]] = frozenset({str, int, float, bool, type(None)})
 
 
 class Misfit(Exception):
@@ -33,11 +35,17 @@ def restore(tree: Any) -> Any:
     """The value of a tree, where no annotation says what it is. Raises `Misfit`."""
     kind = type(tree)
     if kind is list:
-        return restore_items(tree, restore)
+        return tree if SCALARS.issuperset(map(type, tree)) else restore_items(tree, restore)
     if kind is not dict:
         return tree
     mark = mark_of(tree)
-    return restore_marked(tree, mark) if mark else restore_entries(tree, lambda _key, item: restore(item))
+    if mark:
+        return restore_marked(tree, mark)
+    return tree if SCALARS.issuperset(map(type, tree.values())) else restore_entries(tree, _restore_entry)
+
+
+def _restore_entry(_key: str, item: Any) -> Any:
+    return item if type(item) in SCALARS else restore(item)
 
 
 def mark_of(tree: dict[str, Any]) -> str:
@@ -73,10 +81,26 @@ def restore_marked(tree: dict[str, Any], mark: str) -> Any:
     restorer = _RESTORERS.get(mark)
     if restorer is None:
         raise Misfit(*_why_unrestorable(tree, mark))
-    try:
+    try:  # Not by `made`, whose frames would add to those of each level.
         return restorer(tree[mark], tree)
-    except (ValueError, TypeError, ArithmeticError, LookupError, ImportError, NotImplementedError) as error:
-        raise Misfit(f"{mark} does not come back: {error}") from error
+    except (Misfit, RecursionError):
+        raise
+    except Exception as error:
+        raise _unmade(mark[1:], error) from error
+
+
+def made(wanted: str, make: Callable[[Any], Any], parts: Any) -> Any:
+    """What `make` makes of the parts. It may be the user's code, so it may raise anything."""
+    try:
+        return make(parts)
+    except (Misfit, RecursionError):
+        raise
+    except Exception as error:
+        raise _unmade(wanted, error) from error
+
+
+def _unmade(wanted: str, error: Exception) -> Misfit:
+    return Misfit(f"{wanted} cannot be made of what was saved: {type(error).__name__}: {error}")
 
 
 def _why_unrestorable(tree: dict[str, Any], mark: str) -> tuple[str, str | None]:

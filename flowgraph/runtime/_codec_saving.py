@@ -26,16 +26,17 @@ from collections.abc import Callable, Iterable
 from datetime import UTC, date, datetime, time, timedelta, timezone, tzinfo
 from decimal import Decimal
 from enum import Enum
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 import msgspec
 
-from flowgraph.runtime._codec_classes import Shape, describe, enum_shape
+from flowgraph.runtime._codec_classes import UNSET, Shape, describe, enum_shape
 
-MAX_DEPTH = 200  # Each level takes up to four frames of Python's default 1000, on a fresh stack if need be.
-VERBATIM = frozenset({str, int, bool, type(None)})
-MARK = "$"
+MAX_DEPTH: Final = 150  # Each level takes up to six frames of Python's default 1000, on a fresh stack if need be.
+VERBATIM: Final = frozenset({str, int, bool, type(None)})
+_TEXT: Final = frozenset({str})
+MARK: Final = "$"
 
 encode = msgspec.json.encode
 
@@ -96,16 +97,21 @@ def _is_text(text: str) -> bool:
     return text.isascii() or text.encode(errors="ignore").decode() == text
 
 
-def _deeper(value: Any, depth: int) -> int:
+def _too_deep(value: Any) -> Refused:
+    return Refused(type(value).__name__, f"it contains itself, or is nested more than {MAX_DEPTH} levels deep.")
+
+
+def _save_list(value: list[Any], depth: int) -> list[Any]:
+    return value if VERBATIM.issuperset(map(type, value)) else _save_items(value, depth)
+
+
+def _save_items(value: Iterable[Any], depth: int) -> list[Any]:
     if depth >= MAX_DEPTH:
-        raise Refused(type(value).__name__, f"it contains itself, or is nested more than {MAX_DEPTH} levels deep.")
-    return depth + 1
-
-
-def _save_items(items: Iterable[Any], depth: int) -> list[Any]:
+        raise _too_deep(value)
+    depth += 1
     saved: list[Any] = []
     try:
-        for item in items:
+        for item in value:
             kind = type(item)
             saved.append(item if kind in VERBATIM else (_SAVERS.get(kind) or _saver_for(kind))(item, depth))
     except Refused as refusal:
@@ -114,39 +120,45 @@ def _save_items(items: Iterable[Any], depth: int) -> list[Any]:
     return saved
 
 
-def _save_pairs(value: dict[Any, Any], depth: int) -> list[list[Any]]:
-    pairs: list[list[Any]] = []
-    for key, item in value.items():
-        try:
-            pairs.append([save(key, depth), save(item, depth)])
-        except Refused as refusal:
-            refusal.path.append(f"[{key!r}]")
-            raise
-    return pairs
-
-
-def _save_list(value: list[Any], depth: int) -> list[Any]:
-    return _save_items(value, _deeper(value, depth))
-
-
 def _save_dict(value: dict[Any, Any], depth: int) -> dict[str, Any]:
-    depth = _deeper(value, depth)
-    if not set(map(type, value)) <= {str} or next(iter(value), "")[:1] == MARK:
+    if not _TEXT.issuperset(map(type, value)) or next(iter(value), "")[:1] == MARK:
         return {"$dict": _save_pairs(value, depth)}
+    if VERBATIM.issuperset(map(type, value.values())):
+        return value
+    if depth >= MAX_DEPTH:
+        raise _too_deep(value)
+    depth += 1
     saved: dict[str, Any] = {}
-    for key, item in value.items():
-        kind = type(item)
-        try:
+    key = ""
+    try:
+        for key, item in value.items():
+            kind = type(item)
             saved[key] = item if kind in VERBATIM else (_SAVERS.get(kind) or _saver_for(kind))(item, depth)
-        except Refused as refusal:
-            refusal.path.append(f"[{key!r}]")
-            raise
+    except Refused as refusal:
+        refusal.path.append(f"[{key!r}]")
+        raise
     return saved
+
+
+def _save_pairs(value: dict[Any, Any], depth: int) -> list[list[Any]]:
+    if depth >= MAX_DEPTH:
+        raise _too_deep(value)
+    pairs: list[list[Any]] = []
+    key = None
+    try:
+        for key, item in value.items():
+            pairs.append([save(key, depth + 1), save(item, depth + 1)])
+    except Refused as refusal:
+        refusal.path.append(f"[{key!r}]")
+        raise
+    return pairs
 
 
 def _save_set(value: Iterable[Any], depth: int) -> list[Any]:
     """The items in the order of their texts, so that equal sets have equal texts."""
-    return sorted((save(item, _deeper(value, depth)) for item in value), key=text_of)
+    if depth >= MAX_DEPTH:
+        raise _too_deep(value)
+    return sorted((save(item, depth + 1) for item in value), key=text_of)
 
 
 def _save_float(value: float, _depth: int) -> Any:
@@ -154,7 +166,7 @@ def _save_float(value: float, _depth: int) -> Any:
 
 
 def _save_deque(value: deque[Any], depth: int) -> dict[str, Any]:
-    saved: dict[str, Any] = {"$deque": _save_items(value, _deeper(value, depth))}
+    saved: dict[str, Any] = {"$deque": _save_items(value, depth)}
     return saved if value.maxlen is None else saved | {"maxlen": value.maxlen}
 
 
@@ -211,13 +223,13 @@ _SAVERS: dict[type, Saver] = {
     bytes: lambda value, _depth: {"$bytes": b2a_base64(value, newline=False).decode()},
     bytearray: lambda value, _depth: {"$bytearray": b2a_base64(value, newline=False).decode()},
     list: _save_list,
-    tuple: lambda value, depth: {"$tuple": _save_items(value, _deeper(value, depth))},
+    tuple: lambda value, depth: {"$tuple": _save_items(value, depth)},
     dict: _save_dict,
     set: lambda value, depth: {"$set": _save_set(value, depth)},
     frozenset: lambda value, depth: {"$frozenset": _save_set(value, depth)},
     deque: _save_deque,
-    OrderedDict: lambda value, depth: {"$ordereddict": _save_pairs(value, _deeper(value, depth))},
-    Counter: lambda value, depth: {"$counter": _save_pairs(value, _deeper(value, depth))},
+    OrderedDict: lambda value, depth: {"$ordereddict": _save_pairs(value, depth)},
+    Counter: lambda value, depth: {"$counter": _save_pairs(value, depth)},
     range: lambda value, _depth: {"$range": [value.start, value.stop, value.step]},
     datetime: _save_datetime,
     date: lambda value, _depth: {"$date": value.isoformat()},
@@ -236,12 +248,11 @@ LATE_TYPES: dict[str, tuple[str, ...]] = {
 }
 _SHAPES: dict[type, Shape] = {}
 _MOST_SHAPES = 1_024  # A handler may define its class inside itself, anew at each call.
-_MISSING = object()
 
 
 def shape_of(kind: type) -> Shape | None:
     """The shape of a user's class that `save` accepts."""
-    if kind not in _SHAPES:
+    if kind not in _SAVERS:
         _saver_for(kind)
     return _SHAPES.get(kind)
 
@@ -276,21 +287,27 @@ def _admit_late_types() -> None:
 
 def _saver_of_shape(shape: Shape) -> Saver:
     name = shape.cls.__name__
-    fields = tuple((field.attribute, field.key) for field in shape.fields)
+    values_of = shape.values_of
+    attributes = {field.key: field.attribute for field in shape.fields}
+    keys = tuple(attributes)
 
     def save_instance(value: Any, depth: int) -> dict[str, Any]:
-        depth = _deeper(value, depth)
+        if depth >= MAX_DEPTH:
+            raise _too_deep(value)
         saved: dict[str, Any] = {"$as": name}
-        attribute = ""
+        key = ""
         try:
-            for attribute, key in fields:
-                item = getattr(value, attribute, _MISSING)
-                if item is not _MISSING:
-                    saved[key] = save(item, depth)
-            for attribute, item in shape.besides(value).items():
-                saved[attribute] = save(item, depth)
+            for key, item in zip(keys, values_of(value), strict=True):
+                kind = type(item)
+                if kind in VERBATIM:
+                    saved[key] = item
+                elif item is not UNSET:
+                    saved[key] = (_SAVERS.get(kind) or _saver_for(kind))(item, depth + 1)
+            if shape.besides is not None:
+                for key, item in shape.besides(value).items():
+                    saved[key] = save(item, depth + 1)
         except Refused as refusal:
-            refusal.path.append(f".{attribute}")
+            refusal.path.append(f".{attributes.get(key, key)}")
             raise
         return saved
 

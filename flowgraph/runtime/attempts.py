@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from flowgraph.dsl import Step
+from flowgraph.dsl import is_async
 from flowgraph.errors import SerializationError
 from flowgraph.model import CURRENT, Failure, RetryPolicy, failure_text, retry_delay
 from flowgraph.model.checkpoint import COMPLETED, FAILED, RETRYING, STARTED, STEP
@@ -25,13 +25,12 @@ from flowgraph.runtime import codec, failures
 from flowgraph.runtime.calls import BACKOFF
 from flowgraph.runtime.halt import Aborting, Failing, RunHalted
 from flowgraph.runtime.history import AT_MOST_ONCE, UNSET, Entry
+from flowgraph.runtime.remote import guarded
 
 if TYPE_CHECKING:
     from flowgraph.runtime.clock import Clock
     from flowgraph.runtime.execution import Execution
     from flowgraph.runtime.scope import StepScope
-
-_CO_COROUTINE = inspect.CO_COROUTINE
 
 
 class Attempting(msgspec.Struct, frozen=True, gc=False):
@@ -125,7 +124,7 @@ async def _attempt(
     await scope.drain()
     run.check()
     timed_out = deadline is not None and deadline.expired
-    payload = failure_text(failures.step_failure(error, attempt, timed_out=timed_out))
+    payload = failure_text(failures.step_failure(path, error, attempt, timed_out=timed_out))
     delay_s = None if options.at_most_once else _delay(run, options, attempt, error, timed_out=timed_out)
     if delay_s is None:
         _final(run, path, FAILED, attempt, started_us, payload, then, detail)
@@ -173,8 +172,7 @@ def _raise_if_halted(run: Execution, error: BaseException) -> None:
     if run.halt is not None:
         raise error
     if isinstance(error, RunHalted):  # From another process, where the run's halt could not be set.
-        halts = {"has failed": lambda: Failing(failures.stopped(error.message)), "is aborted": Aborting}
-        run.stop(halts.get(error.what, Aborting)())
+        run.stop(Failing(failures.stopped(error.message)) if error.what == "has failed" else Aborting())
         raise error
     task = asyncio.current_task()
     if isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling():
@@ -227,24 +225,13 @@ async def invoke(
         return await handler(*args)
     if executor is None:
         context = copy_context()
-        future = run.engine.threads.submit(context.run, handler, *args)
+        future = run.engine.threads.submit(context.run, guarded, handler, *args)
     else:
         future = run.engine.submit(executor, scope, handler, args)
     run.threads += 1
     future.add_done_callback(lambda _: run.engine.call_on_loop(run.thread_ended))
     result = await asyncio.wrap_future(future, loop=run.loop)
     return await result if inspect.isawaitable(result) else result
-
-
-def is_async(handler: Callable[..., Any]) -> bool:
-    """Tell whether calling `handler` gives a coroutine without doing any work."""
-    code = getattr(handler, "__code__", None)
-    if code is not None:
-        return bool(code.co_flags & _CO_COROUTINE) or inspect.iscoroutinefunction(handler)
-    call = getattr(handler, "func", None) or getattr(handler, "__func__", None)  # partial, bound method
-    if call is not None:
-        return is_async(call)
-    return isinstance(handler, Step) or inspect.iscoroutinefunction(type(handler).__call__)
 
 
 def saved_arguments(path: str, fn: Callable[..., Any] | None, args: Any, kwargs: Any) -> str:

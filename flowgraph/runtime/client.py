@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Generic, Literal, ParamSpec, Self, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Generic, Literal, Self, TypeVar
 
-from flowgraph.dsl import Workflow, WorkflowTable, checked_event, table_of
+from flowgraph.dsl import Workflow, WorkflowTable, checked_event, checked_run_id, table_of
 from flowgraph.errors import (
+    DefinitionError,
     InvalidOption,
     PayloadTooLarge,
     RunAborted,
@@ -22,7 +23,7 @@ from flowgraph.errors import (
     WorkflowNotFound,
 )
 from flowgraph.model import Duration, RunStatus, failure_of, seconds
-from flowgraph.model.store import Cancel, Find, Outcome, Outcomes, Send, Start, Started
+from flowgraph.model.store import Cancel, Find, Outcome, Outcomes, RunRow, Send, Start, Started
 from flowgraph.model.store import History as HistoryOf
 from flowgraph.model.store import List as ListOf
 from flowgraph.runtime import codec
@@ -30,18 +31,16 @@ from flowgraph.runtime.attempts import saved_arguments
 from flowgraph.runtime.clock import Clock, SystemClock
 from flowgraph.runtime.ids import new_run_id
 from flowgraph.runtime.settings import store_url
+from flowgraph.runtime.starting import Starting
 from flowgraph.stores import Journal, open_store
 
 if TYPE_CHECKING:
     from flowgraph.model import RunQuery, RunRecord
     from flowgraph.runtime.engine import Engine
 
-P = ParamSpec("P")
-T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 
 PAYLOAD_LIMIT = 8 * 1024 * 1024
-_LONGEST_RUN_ID = 255
 
 
 class Run(Generic[T_co]):
@@ -112,7 +111,7 @@ class Run(Generic[T_co]):
         return f"<run {self.id!r} of {self.workflow!r}>"
 
 
-class Client:
+class Client(Starting):
     """Starts runs, sends to them and asks for them, and executes nothing: for a web application, say.
 
     Args:
@@ -154,59 +153,17 @@ class Client:
 
     # Starting ---------------------------------------------------------------------------------------------------------
 
-    @overload
-    async def start(
-        self,
-        workflow: Workflow[P, T],
-        *args: P.args,
-        **kwargs: P.kwargs,
-    ) -> Run[T]: ...
-    @overload
-    async def start(
-        self,
-        workflow: Workflow[..., T] | str,
-        *args: Any,
-        run_id: str | None = None,
-        tags: Mapping[str, str] | None = None,
-        **kwargs: Any,
-    ) -> Run[Any]: ...
-    async def start(
-        self,
-        workflow: Any,
-        *args: Any,
-        run_id: str | None = None,
-        tags: Mapping[str, str] | None = None,
-        **kwargs: Any,
+    async def _started(
+        self, workflow: Any, args: Any, kwargs: Any, run_id: str | None, tags: Mapping[str, str] | None
     ) -> Run[Any]:
-        """Start a run, which is durable when this returns, and return its handle.
-
-        Args:
-            workflow: a workflow, or the name of one whose code is elsewhere.
-            args: the workflow's positional arguments.
-            run_id: the run's id; one that exists gives that run, if workflow and input are the same.
-            tags: text by which `list` finds the run.
-            kwargs: the workflow's keyword arguments.
-
-        Raises:
-            TypeError: the workflow does not take these arguments.
-            RunExists: the id is taken by a run of another workflow or with other input.
-            SerializationError, PayloadTooLarge: an argument cannot be saved.
-        """
         name, fn = self._named(workflow)
-        if fn is not None:
-            self._table[name].check_arguments(args, kwargs)
         text = saved_arguments(f"the input of {name}", fn, args, kwargs)
         _check_size(f"the input of {name}", text)
-        checked = new_run_id(self._clock.now_us()) if run_id is None else _checked_run_id(run_id)
+        checked = new_run_id(self._clock.now_us()) if run_id is None else checked_run_id(run_id)
         started = await self._start(Start(checked, name, text, self._clock.now_us(), _checked_tags(tags)))
         if not started.created:
             _check_same(checked, started, name, text)
-        return self._handle(checked, name)
-
-    async def run(self, workflow: Any, *args: Any, run_id: str | None = None, **kwargs: Any) -> Any:
-        """Start a run and wait for its result: `start`, then `Run.result`."""
-        handle: Run[Any] = await self.start(workflow, *args, run_id=run_id, **kwargs)
-        return await handle.result()
+        return self._handle(checked, name, fn)
 
     async def _start(self, start: Start) -> Started:
         self._check_open()
@@ -228,7 +185,11 @@ class Client:
     async def get(self, run_id: str) -> Run[Any]:
         """The handle of a run; RunNotFound if there is none."""
         row = await self._row(run_id)
-        return self._handle(row.id, row.workflow)
+        try:
+            fn = self._named(row.workflow)[1]
+        except DefinitionError:  # The name is ambiguous here, which is no matter for who only asks.
+            fn = None
+        return self._handle(row.id, row.workflow, fn)
 
     async def list(self, query: RunQuery | None = None) -> list[RunRecord]:
         """The records of runs, newest first, without their steps."""
@@ -239,13 +200,12 @@ class Client:
         rows = await self._journal.ask(ListOf(RunQuery() if query is None else query))
         return [run_record(row, None) for row in rows]
 
-    def _handle(self, run_id: str, workflow: str) -> Run[Any]:
-        found: Any = self._named(workflow)[1]
-        return Run(self, run_id, workflow, Any if found is None else codec.return_annotation(found))
+    def _handle(self, run_id: str, workflow: str, fn: Any) -> Run[Any]:
+        return Run(self, run_id, workflow, Any if fn is None else codec.return_annotation(fn))
 
-    async def _row(self, run_id: str) -> Any:
+    async def _row(self, run_id: str) -> RunRow:
         self._check_open()
-        row = await self._journal.ask(Find(run_id))
+        row: RunRow | None = await self._journal.ask(Find(run_id))
         if row is None:
             raise RunNotFound(run_id)
         return row
@@ -352,18 +312,6 @@ def _result(outcome: Outcome, annotation: Any) -> Any:
 def _check_size(name: str, text: str) -> None:
     if len(text) > PAYLOAD_LIMIT // 4 and (size := len(text.encode())) > PAYLOAD_LIMIT:
         raise PayloadTooLarge(name, size, PAYLOAD_LIMIT)
-
-
-def _checked_run_id(run_id: object) -> str:
-    if not isinstance(run_id, str):
-        raise InvalidOption("run_id", run_id, f"it is text, not {type(run_id).__name__}")
-    if not run_id or run_id.isspace():
-        raise InvalidOption("run_id", run_id, "it is empty")
-    if len(run_id) > _LONGEST_RUN_ID:
-        raise InvalidOption("run_id", run_id, f"it has {len(run_id)} characters, and {_LONGEST_RUN_ID} is the most")
-    if not run_id.isprintable():
-        raise InvalidOption("run_id", run_id, "it has a character that cannot be printed")
-    return str.__str__(run_id)
 
 
 def _checked_tags(tags: Mapping[str, str] | None) -> dict[str, str] | None:

@@ -107,9 +107,12 @@ def _dump(value: object, plan: Plan, advice: Advice) -> tuple[str, object]:
     if type(value) in plan.scalars and (text := _scalar_text(value)):
         return text, value
     try:
-        return _dump_plain(value, plan) or _dump_marked(value, plan, advice)
+        return (type(value) in _JSON_CONTAINERS and _dump_plain(value, plan)) or _dump_marked(value, plan, advice)
     except RecursionError:
         return _dump_on_a_fresh_stack(value, plan, advice)
+
+
+_JSON_CONTAINERS = frozenset({dict, list})
 
 
 def _scalar_text(value: object) -> str:
@@ -180,13 +183,18 @@ def _load(text: str, plan: Plan) -> object:
     if decode is not None and not _has_mark(text):
         try:
             return decode(text)
-        except msgspec.ValidationError:
+        except msgspec.DecodeError:
             pass  # Perhaps the plan can; at least it can say why not.
     try:
         tree = _decode(text)
     except ValueError as error:
         raise Misfit(f"the saved text is no JSON: {error}") from error
-    return restore(tree) if text.startswith('{"$any":') else plan.load(tree, LONE)
+    try:
+        return restore(tree) if text.startswith('{"$any":') else plan.load(tree, LONE)
+    except (Misfit, RecursionError):
+        raise
+    except Exception as error:
+        raise Misfit(f"the saved text is damaged: {type(error).__name__}: {error}") from error
 
 
 def _unsaveable(value: object, problem: Misfit | Difference, advice: Advice) -> Unsaveable:

@@ -40,7 +40,7 @@ from flowgraph.model.store import (
 from flowgraph.runtime.clock import Clock
 from flowgraph.runtime.execution import Execution
 from flowgraph.runtime.halt import Breaking, Cancelling, Losing, Releasing, TimingOut
-from flowgraph.runtime.remote import call_remotely
+from flowgraph.runtime.remote import call_remotely, guarded
 from flowgraph.runtime.tasks import install_task_factory
 from flowgraph.runtime.threads import Threads
 
@@ -53,6 +53,8 @@ logger = logging.getLogger("flowgraph")
 PAYLOAD_LIMIT = 8 * 1024 * 1024
 _LOOK_FOR_DEAD_S = 1.0
 _CLAIM_AGAIN_S = 1.0
+_UNWIND_S = 5.0
+"""Tasks that are still there so long after their run was told to stop are cancelled, again and again."""
 _LEAVE_TIMEOUT_S = 30.0
 
 Left = Callable[[Execution, Any], None]
@@ -105,6 +107,8 @@ class Engine:
         self._overdue: Any = None
         self._overdue_us: int | None = None
         self._dead_timer: Any = None
+        self._unwinding: dict[Execution, float] = {}
+        self._unwinding_timer: Any = None
         self._left: asyncio.Event = asyncio.Event()
 
     # Opening and closing ----------------------------------------------------------------------------------------------
@@ -113,9 +117,6 @@ class Engine:
         """Register, take over what dead workers left, and begin to claim."""
         self._uninstall = install_task_factory(self.loop)
         self._unwatch = self.clock.watch(self.is_busy)
-        store = self.journal.store
-        host, lock = store.hold_lock()
-        self._host, self._lock = host, lock
         await self._enlist()
         self.journal.start_beating(self._beat, self._lease_us / 3e6)
         await self._recover_dead()
@@ -124,9 +125,10 @@ class Engine:
         self.kick()
 
     async def _enlist(self) -> None:
+        host, lock = self.journal.store.hold_lock()
         now_us = self.clock.now_us()
         lease_until_us = now_us + self._lease_us
-        self._worker = await self.journal.commit(Enlist(self._host, os.getpid(), self._lock, lease_until_us, now_us))
+        self._worker = await self.journal.commit(Enlist(host, os.getpid(), lock, lease_until_us, now_us))
 
     async def close(self) -> None:
         """Stop executing, give unfinished runs back, and strike the worker off."""
@@ -137,6 +139,8 @@ class Engine:
         for run in list(self.resident.values()):
             run.stop(Releasing())
         await self._all_left()
+        if self._unwinding_timer is not None:
+            self._unwinding_timer.cancel()
         self._uninstall()
         self._unwatch()
         self.threads.shutdown(wait=False)
@@ -199,7 +203,7 @@ class Engine:
     ) -> Future[Any]:
         """Run a handler in an executor: threads see the scope itself, other processes a copy of what it knows."""
         if isinstance(executor, ThreadPoolExecutor):
-            return executor.submit(copy_context().run, handler, *args)
+            return executor.submit(copy_context().run, guarded, handler, *args)
         return executor.submit(call_remotely, scope.info(), portable(handler), args)
 
     def check_size(self, path: str, text: str) -> None:
@@ -341,6 +345,7 @@ class Engine:
         """A run is no longer executed here; `answer` is what the store said to its last command."""
         self.resident.pop(run.no, None)
         self.resident_ids.discard(run.id)
+        self._unwinding.pop(run, None)
         if isinstance(answer, Exception):
             run.halt = Breaking(answer)
         elif answer is False:
@@ -350,6 +355,20 @@ class Engine:
         if self._closing:
             return
         self.kick()
+
+    def unwinding(self, run: Execution) -> None:
+        """Look after a run that was told to stop, in case its tasks do not end."""
+        self._unwinding[run] = self.loop.time() + _UNWIND_S
+        if self._unwinding_timer is None:
+            self._unwinding_timer = self.loop.call_later(_UNWIND_S, self._unwind)
+
+    def _unwind(self) -> None:
+        now_s = self.loop.time()
+        for run, due_s in list(self._unwinding.items()):
+            if due_s <= now_s:
+                run.unwind_again()
+                self._unwinding[run] = now_s + _UNWIND_S
+        self._unwinding_timer = self.loop.call_later(_UNWIND_S, self._unwind) if self._unwinding else None
 
     # Signals ----------------------------------------------------------------------------------------------------------
 

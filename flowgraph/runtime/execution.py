@@ -14,7 +14,7 @@ caller waits, order is plain and the result is handed over at once.
 suspends: each waiting call raises `RunHalted`, the tasks unwind, and the run's row says when it is to be woken. If
 something else goes on, the waits elapse in this process.
 
-*Stopping.* `stop` sets the one `Halt`, the first wins; from then on each step call raises. When the run's own tasks have
+*Stopping.* `stop` sets the one `Halt`, the first wins; from then on each step call raises. When the own tasks have
 ended, `_conclude` turns the halt into the last command. A crash at any point leaves a row that says "running" and
 a worker that is dead: the next claim replays.
 """
@@ -30,7 +30,7 @@ from typing import TYPE_CHECKING, Any
 
 from flowgraph.errors import DuplicateStep, RunNotFound, StoreError
 from flowgraph.model import CURRENT, Checkpoint, PauseReason, RunStatus, checkpoint_id, failure_of, failure_text
-from flowgraph.model.checkpoint import COMPLETED, FAILED, MAX_SEQUENCE
+from flowgraph.model.checkpoint import COMPLETED, FAILED, MAX_SEQUENCE, SLEEP, SLEEP_UNTIL
 from flowgraph.model.store import (
     ClaimedRun,
     Command,
@@ -39,13 +39,14 @@ from flowgraph.model.store import (
     Mail,
     Note,
     Outcome,
+    Outcomes,
     Pause,
     Release,
     Save,
     Suspend,
 )
 from flowgraph.runtime import codec, failures
-from flowgraph.runtime.calls import BACKOFF, LISTENING, SLEEPING, WAITING, Call, Wait
+from flowgraph.runtime.calls import BACKOFF, LISTENING, WAITING, Call, Wait
 from flowgraph.runtime.halt import (
     Aborting,
     Breaking,
@@ -79,8 +80,6 @@ _RECHECK_S = 1.0
 """So long after it was found that a run with waits cannot suspend, it is looked at again."""
 _ACTIVE_S = 0.1
 """So long after its last commit a run that waits for something outside its steps counts as busy."""
-_UNWIND_S = 5.0
-"""Tasks that are still there so long after they were told to stop are told again."""
 
 Then = Callable[[Entry], None]
 
@@ -132,23 +131,36 @@ class Execution:
         self._unsettled = 0
         self._timers: dict[str, Any] = {}
         self._recheck: Any = None
-        self._unwinding: Any = None
+        self._doubled = False
         self._noted: str | None = None
         self._warned: set[str] = set()
+        self._reported: dict[str, int] = {}
         if mail is not None:
             self._take_in(mail)
 
     # Beginning --------------------------------------------------------------------------------------------------------
 
     def begin(self, context: Context) -> None:
-        """Start the workflow's body, after saving the ends of sleeps that are over, in the order of their wake times."""
+        """Start the workflow's body, after saving the ends of sleeps that are over, in the order of their ends."""
+        now_us = self.clock.now_us()
+        sleeping = [entry for entry in self.history.waiting() if entry.kind in {SLEEP, SLEEP_UNTIL}]
+        over = [entry for entry in sleeping if (entry.due_us or 0) <= now_us]
+        unsaved = len(over)
+
+        def ended(_: Entry) -> None:
+            nonlocal unsaved
+            unsaved -= 1
+            if not unsaved and self.halt is None:
+                self._begin(context)
+
+        for entry in sorted(over, key=lambda entry: entry.due_us or 0):
+            self.save(entry.path, entry.kind, COMPLETED, started_us=entry.started_us, then=ended)
+        if not over:
+            self._begin(context)
+
+    def _begin(self, context: Context) -> None:
         from flowgraph.runtime.scope import StepScope
 
-        now_us = self.clock.now_us()
-        waiting = [entry for entry in self.history.waiting() if entry.kind in {"sleep", "sleep_until"}]
-        for entry in sorted(waiting, key=lambda entry: entry.due_us or 0):
-            if (entry.due_us or 0) <= now_us:
-                self.save(entry.path, entry.kind, COMPLETED, started_us=entry.started_us)
         root = StepScope(self, "", 1, None)
         context.run(CURRENT.set, root)
         main = asyncio.Task(self._main(root), loop=self.loop, context=context, name=f"flowgraph:{self.id}")
@@ -173,7 +185,8 @@ class Execution:
         except (KeyboardInterrupt, SystemExit):
             raise  # The process is to end; the run is unfinished.
         except BaseException as error:  # noqa: BLE001 (whatever leaves the workflow fails the run)
-            self.stop(self._left_by(error))
+            if self.halt is None:
+                self.stop(self._left_by(error))
         else:
             self.stop(Completing(output))
 
@@ -200,7 +213,7 @@ class Execution:
     def _task_done(self, task: Task) -> None:
         self.tasks.discard(task)
         self.own.discard(task)
-        if not task.cancelled() and (self.halt is not None or isinstance(task._exception, RunHalted)):  # type: ignore[attr-defined]
+        if not task.cancelled() and (self.halt is not None or isinstance(task._exception, RunHalted)):
             task.exception()  # Seen: asyncio need not report it.
         if self.halt is not None:
             self._conclude()
@@ -275,6 +288,7 @@ class Execution:
         if path not in self._warned:
             self._warned.add(path)
             logger.warning("run %r: %s", self.id, DuplicateStep(path))
+        self._doubled = True
         self.nudge()
 
     def _abandon(self, call: Call) -> None:
@@ -351,11 +365,12 @@ class Execution:
             checkpoint_id(self.no, self.sequence), path, kind, state, attempt, started_us, self.clock.now_us(),
             self.executed_us(), payload, due_us, detail, None,
         )  # fmt: skip
-        if then is not None:
+        settles = then is not None or told is not None
+        if settles:
             self._unsettled += 1
 
         def saved(answer: Any) -> None:
-            if then is not None:
+            if settles:
                 self._unsettled -= 1
             if answer is False or isinstance(answer, Exception):
                 self._refused(answer)
@@ -376,6 +391,18 @@ class Execution:
         future: asyncio.Future[Entry] = self.loop.create_future()
         self.save(path, kind, state, then=lambda entry: None if future.done() else future.set_result(entry), **values)
         return await future
+
+    def reports_anew(self, path: str, text: str) -> bool:
+        """Tell whether a progress report is neither a repetition nor one that an earlier execution made."""
+        made = self.history.progress.get(path, [])
+        place = self._reported.get(path, 0)
+        if place < len(made) and made[place] == text:
+            self._reported[path] = place + 1
+            return False
+        if place and made[place - 1] == text:
+            return False
+        self._reported[path] = len(made) + 1
+        return True
 
     def _refused(self, answer: Any) -> None:
         self.stop(Losing() if answer is False else Breaking(answer))
@@ -430,7 +457,7 @@ class Execution:
             self._break_circles(graph)
         elif parked and not self._ends_soon():
             self.stop(Suspending())
-        elif self.waits:
+        elif self.waits or self._doubled:
             self._stay(None if parked else graph.reason)
 
     def is_busy(self) -> bool:
@@ -468,7 +495,7 @@ class Execution:
         for path, wait in self.waits.items():
             if wait.due_us is not None and path not in self._timers:
                 self._timers[path] = self.clock.call_at(wait.due_us, self._check_waits)
-        if reason is not None and reason != self._noted and not self._ends_soon():
+        if self.waits and reason is not None and reason != self._noted and not self._ends_soon():
             self._noted = reason
             self.engine.journal.submit(Note(self.no, self.epoch, reason), lambda _: None)
 
@@ -564,9 +591,26 @@ class Execution:
         """Learn how a run that is waited for stands."""
         if outcome.status is None:
             self._refuse_unknown(outcome.run_id)
+        else:
+            self.outcomes[outcome.run_id] = outcome
+            self._check_waits()
+        self.nudge()
+
+    def inquire(self, run_id: str) -> None:
+        """Ask how a run stands whose end was waited for before: it may have ended before it could be watched."""
+        self._unsettled += 1
+        self.loop.create_task(self._inquire(run_id), context=self.engine.context.copy())
+
+    async def _inquire(self, run_id: str) -> None:
+        try:
+            outcomes = await self.engine.journal.ask(Outcomes((run_id,)))
+        except StoreError as error:
+            self.stop(Breaking(error))
             return
-        self.outcomes[outcome.run_id] = outcome
-        self._check_waits()
+        finally:
+            self._unsettled -= 1
+        if self.halt is None:
+            self.watched(outcomes[0] if outcomes else Outcome(run_id, None))
 
     def _refuse_unknown(self, run_id: str) -> None:
         for wait in [wait for wait in self.waits.values() if wait.target == run_id]:
@@ -599,7 +643,7 @@ class Execution:
             self._cancel_tasks()
         self._refuse_deliveries()
         if self.own:
-            self._unwinding = self.loop.call_later(_UNWIND_S, self._unwind_again)
+            self.engine.unwinding(self)
         self.loop.call_soon(self._conclude, context=self.engine.context)
 
     def _raise_in_waits(self) -> None:
@@ -615,16 +659,13 @@ class Execution:
             if task is not current:
                 task.cancel()
 
-    def _unwind_again(self) -> None:
+    def unwind_again(self) -> None:
         """Code that caught the signal and waits for something else is cancelled."""
-        if self.concluded:
-            return
         if self.own:
             logger.warning(
                 "run %r: %d tasks go on after the run was told to stop; cancelling them", self.id, len(self.own)
             )
-        self._cancel_tasks()
-        self._unwinding = self.loop.call_later(_UNWIND_S, self._unwind_again)
+            self._cancel_tasks()
 
     def _conclude(self) -> None:
         if self.concluded or self.own or self.halt is None:
@@ -632,8 +673,6 @@ class Execution:
         if self.threads and isinstance(self.halt, Suspending | Releasing):
             return  # It is given back when the body in the thread has ended; `thread_ended` comes here again.
         self.concluded = True
-        if self._unwinding is not None:
-            self._unwinding.cancel()
         command = self._last_command(self.halt)
         if command is None:
             self.engine.left(self, None)
@@ -649,22 +688,22 @@ class Execution:
     def _last_command(self, halt: Halt) -> Command | None:
         now_us, executed_us = self.clock.now_us(), self.executed_us()
         match halt:
-            case Completing(output):
+            case Completing(output=output):
                 return Finish(self.no, self.epoch, RunStatus.COMPLETED, output, None, executed_us, now_us)
-            case Failing(failure):
+            case Failing(failure=failure):
                 return self._unhappy(RunStatus.FAILED, failure_text(failure))
             case Aborting():
                 return self._unhappy(RunStatus.ABORTED, None)
             case Cancelling():
                 return self._unhappy(RunStatus.CANCELLED, None)
-            case TimingOut(timeout):
+            case TimingOut(timeout=timeout):
                 return self._unhappy(RunStatus.TIMED_OUT, failure_text(failures.run_timeout(timeout)))
             case Suspending():
                 status, wake_us = self._standing()
                 return Suspend(self.no, self.epoch, status, wake_us, self.signals, executed_us, now_us)
             case Releasing():
                 return Release(self.no, self.epoch, executed_us, now_us)
-            case Pausing(reason, detail):
+            case Pausing(reason=reason, detail=detail):
                 logger.warning("run %r is paused: %s: %s", self.id, reason, detail)
                 return Pause(self.no, self.epoch, reason, detail, executed_us, now_us)
             case Breaking():
@@ -689,6 +728,3 @@ class Execution:
         self.stop(Pausing(PauseReason.INCOMPATIBLE, detail))
         assert self.halt is not None
         return self.halt.signal()
-
-
-__all__ = ["BACKOFF", "LISTENING", "SLEEPING", "WAITING", "Execution", "StoreError"]

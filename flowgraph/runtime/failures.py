@@ -26,12 +26,12 @@ _LONGEST_MESSAGE = 10_000
 _LONGEST_TRACEBACK = 20_000
 
 
-def step_failure(error: BaseException, attempts: int, *, timed_out: bool = False) -> Failure:
-    """Describe what a step's attempt ended with; `attempts` counts those that have ended."""
-    if isinstance(error, SerializationError):
-        extra = {"type_name": error.type_name, "reason": error.reason}
+def step_failure(path: str, error: BaseException, attempts: int, *, timed_out: bool = False) -> Failure:
+    """Describe what an attempt of step `path` ended with; `attempts` counts those that have ended."""
+    if isinstance(error, SerializationError) and error.path == path:
+        extra: dict[str, Any] = {"type_name": error.type_name, "reason": error.reason}
         return Failure("SerializationError", attempts, cause_message=str(error), extra=extra)
-    if isinstance(error, PayloadTooLarge):
+    if isinstance(error, PayloadTooLarge) and error.path == path:
         extra = {"size": error.size, "limit": error.limit}
         return Failure("PayloadTooLarge", attempts, cause_message=str(error), extra=extra)
     return Failure("StepTimeout" if timed_out else "StepFailed", attempts, *_cause(error))

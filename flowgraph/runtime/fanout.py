@@ -111,7 +111,7 @@ class FanOutCall:
             text = msgspec.json.encode(header).decode()
             await self._run.saved(self._path, self._fan.kind, STARTED, started_us=started_us, payload=text)
             return
-        saved = msgspec.json.decode(entry.payload or "", type=Header)
+        saved = msgspec.json.decode(entry.header or "", type=Header)
         if self._fan.key is None and saved != header:
             detail = f"{saved.count} items then, {header.count} now" if saved.count != header.count else "same number"
             raise ItemsChanged(self._path, detail)
@@ -225,8 +225,8 @@ class FanOutCall:
             return copy
         try:
             return codec.load(entry.payload or "null", self._annotation)
-        except codec.Unfit as error:
-            raise self._run.pause_incompatible(entry.path, f"its saved result does not fit: {error.reason}") from None
+        except codec.Unfit as unfit:
+            raise self._run.pause_incompatible(entry.path, f"its saved result does not fit: {unfit.reason}") from None
 
 
 def _numbered(

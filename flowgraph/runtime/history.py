@@ -9,21 +9,49 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from flowgraph.model import Checkpoint, parent_path
-from flowgraph.model.checkpoint import COMPLETED, FAILED, MAX_SEQUENCE, PROGRESS, RETRYING, WAITING
+from flowgraph.model.checkpoint import (
+    BATCH,
+    COMPLETED,
+    FAILED,
+    FOR_EACH,
+    MAP,
+    MAX_SEQUENCE,
+    PROGRESS,
+    RETRYING,
+    STARTED,
+    WAITING,
+)
 
 UNSET = object()
+_FAN_OUTS = frozenset({MAP, FOR_EACH, BATCH})
 
 
 class Entry:
-    """The last state of one path. `copy` is the decoded result on its way to the first caller."""
+    """The last state of one path.
 
-    __slots__ = ("attempt", "copy", "detail", "due_us", "kind", "path", "payload", "sequence", "started_us", "state")
+    `copy` is the decoded result on its way to the first caller; `header` says what the items of a map are.
+    """
+
+    __slots__ = (
+        "attempt",
+        "copy",
+        "detail",
+        "due_us",
+        "header",
+        "kind",
+        "path",
+        "payload",
+        "sequence",
+        "started_us",
+        "state",
+    )
 
     def __init__(self, row: Checkpoint) -> None:
         self.path = row.path
         self.kind = row.kind
         self.started_us = row.started_us
         self.copy: object = UNSET
+        self.header: str | None = None
         self.update(row)
 
     def update(self, row: Checkpoint) -> None:
@@ -31,6 +59,8 @@ class Entry:
         self.attempt = row.attempt
         self.payload = row.payload
         self.due_us = row.due_us
+        if row.state == STARTED and row.kind in _FAN_OUTS:
+            self.header = row.payload
         self.detail = row.detail
         self.sequence = row.id & MAX_SEQUENCE
 
@@ -46,8 +76,8 @@ class History:
         self.entries: dict[str, Entry] = {}
         self.sequence = 0
         self.executed_us = 0
-        self.progress: dict[str, str | None] = {}
-        """The last report of each progress message: a name space of its own."""
+        self.progress: dict[str, list[str]] = {}
+        """The reports of each progress message in order: a name space of its own."""
         self._failed_below: dict[str, set[str]] = {}
         for row in rows:
             self.add(row)
@@ -56,7 +86,7 @@ class History:
     def add(self, row: Checkpoint) -> Entry:
         """Take a committed row in. A failed attempt forgets the failures below it, never the successes."""
         if row.kind == PROGRESS:
-            self.progress[row.path] = row.payload
+            self.progress.setdefault(row.path, []).append(row.payload or "")
             self.sequence = max(self.sequence, row.id & MAX_SEQUENCE)
             return Entry(row)
         entry = self.entries.get(row.path)
@@ -74,9 +104,17 @@ class History:
             for path in self._failed_below.pop(row.path, ()):
                 below = self.entries.get(path)
                 if below is not None and below.state in {FAILED, RETRYING} and below.detail != AT_MOST_ONCE:
-                    del self.entries[path]
+                    self._forget(below)
         for ancestor in ancestors(row.path):
             self._failed_below.setdefault(ancestor, set()).add(row.path)
+
+    def _forget(self, entry: Entry) -> None:
+        """Let a failure count no longer. What the items of a map are stays, since results of them do."""
+        if entry.header is None:
+            del self.entries[entry.path]
+        else:
+            entry.state = STARTED
+            entry.payload = entry.header
 
     def waiting(self) -> list[Entry]:
         """The durable waits that have not ended, in the order in which they began."""

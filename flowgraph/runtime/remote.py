@@ -1,4 +1,4 @@
-"""Handlers in other processes: what is sent there, and the scope that they find there."""
+"""Handlers in threads and other processes: how they are called, and the scope that they find in a process."""
 
 from __future__ import annotations
 
@@ -36,8 +36,17 @@ class RemoteScope:
 
 def call_remotely(info: StepInfo, handler: Callable[..., Any], args: tuple[Any, ...]) -> Any:
     """Run a handler in this process on behalf of another."""
-    token = CURRENT.set(RemoteScope(info))  # type: ignore[arg-type]
+    scope: Any = RemoteScope(info)
+    token = CURRENT.set(scope)
     try:
-        return handler(*args)
+        return guarded(handler, *args)
     finally:
         CURRENT.reset(token)
+
+
+def guarded(handler: Callable[..., Any], *args: Any) -> Any:
+    """Call a handler outside the loop; a StopIteration, which no future can hold, becomes a RuntimeError."""
+    try:
+        return handler(*args)
+    except StopIteration as error:
+        raise RuntimeError("the handler raised StopIteration") from error

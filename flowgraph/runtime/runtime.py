@@ -1,4 +1,4 @@
-"""`Runtime`, which starts runs and executes them; `Worker`, which only executes; and `run`, for a script."""
+"""`Runtime`, which starts runs and executes them, and `Worker`, which only executes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Any, Literal, Self
 
 from flowgraph.dsl import Workflow
-from flowgraph.errors import DefinitionError, InvalidOption
+from flowgraph.errors import InvalidOption
 from flowgraph.model import Checkpoint, Duration, RunStatus, count, failure_text, microseconds
 from flowgraph.model.store import ClaimedRun, Outcome, Start, Started
 from flowgraph.runtime.client import Client
@@ -119,10 +119,10 @@ class Runtime(Client):
         future: asyncio.Future[Started] = engine.loop.create_future()
 
         def started(answer: Started | Exception) -> None:
-            created = isinstance(answer, Started) and answer.created
+            claimed = _claimed(start, answer)
             if worker is not None:
-                engine.fill_slot(_claimed(start, answer.no) if isinstance(answer, Started) and created else None)
-            elif created:
+                engine.fill_slot(claimed)
+            if claimed is None:
                 engine.kick()
             if not future.done():
                 if isinstance(answer, Exception):
@@ -172,41 +172,20 @@ class Worker:
         self._stop.set()
 
 
-def run(
-    workflow: Workflow[..., Any], *args: Any, store: str | None = None, run_id: str | None = None, **kwargs: Any
-) -> Any:
-    """Run a workflow to its end, from a script without an event loop, and return its result.
-
-    Args:
-        workflow: the workflow.
-        args: its positional arguments.
-        store: the store's URL.
-        run_id: the run's id; a run of this id that is unfinished goes on from its last finished step.
-        kwargs: its keyword arguments.
-    """
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return asyncio.run(_run(workflow, args, store, run_id, kwargs))
-    raise DefinitionError("flowgraph.run() is for scripts without an event loop; here, write `await runtime.run(…)`.")
-
-
-async def _run(workflow: Any, args: Any, store: str | None, run_id: str | None, kwargs: Any) -> Any:
-    async with Runtime(store) as runtime:
-        return await runtime.run(workflow, *args, run_id=run_id, **kwargs)
-
-
-def _claimed(start: Start, no: int) -> ClaimedRun:
-    return ClaimedRun(no, start.id, start.workflow, start.input, 1, 0, False, 0)
+def _claimed(start: Start, answer: Started | Exception) -> ClaimedRun | None:
+    """The run that was started, where it is claimed by this worker already."""
+    if isinstance(answer, Exception) or not answer.created or answer.status is not RunStatus.RUNNING:
+        return None
+    return ClaimedRun(answer.no, start.id, start.workflow, start.input, 1, 0, False, 0)
 
 
 def _error_text(run: Execution) -> str | None:
     from flowgraph.runtime import failures
 
     match run.halt:
-        case Failing(failure):
+        case Failing(failure=failure):
             return failure_text(failure)
-        case TimingOut(timeout):
+        case TimingOut(timeout=timeout):
             return failure_text(failures.run_timeout(timeout))
     return None
 

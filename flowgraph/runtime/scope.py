@@ -89,8 +89,9 @@ class StepScope:
         else:
             self._called.add(path)
         entry = run.history.entries.get(path)
-        if entry is not None and entry.kind != kind:
-            raise run.pause_incompatible(path, f"it was a {entry.kind} when it ran, and now it is a {kind}")
+        known = run.calls.get(path) if entry is None else entry
+        if known is not None and known.kind != kind:
+            raise run.pause_incompatible(path, f"it was a {known.kind} when it ran, and now it is a {kind}")
         return path, entry
 
     def _task(self, path: str) -> asyncio.Task[Any]:
@@ -142,7 +143,8 @@ class StepScope:
             if not unfinished:
                 break
             for call in unfinished:
-                await self._outlast(call)
+                if run.calls.get(call.path) is call:  # It may have ended while another one was waited for.
+                    await self._outlast(call)
         self.closed = True
 
     async def _outlast(self, call: Call) -> None:
@@ -221,13 +223,14 @@ class StepScope:
     async def _sleep(self, name: object, kind: str, due_us: int) -> None:
         path, entry = self._enter(name, kind)
         if entry is not None and entry.finished:
-            return await self._replay(entry, None)
+            await self._replay(entry, None)
+            return
         call = self.run.calls.get(path)
         if call is None:
             if entry is not None and entry.due_us is not None:
                 due_us = entry.due_us
             call = self._wait(path, kind, SLEEPING, due_us, entry)
-        return await self._result(call, None)
+        await self._result(call, None)
 
     def _wait(
         self, path: str, kind: str, wait_kind: str, due_us: int | None, entry: Entry | None, **values: Any
@@ -243,6 +246,8 @@ class StepScope:
             )  # fmt: skip
         elif call.wait is not None:
             call.wait.since_us = entry.started_us
+            if call.wait.target is not None:
+                self.run.inquire(call.wait.target)
             self.run.nudge()
         return call
 
@@ -338,8 +343,7 @@ class StepScope:
         run.check()
         self._task(path)
         text, _ = codec.dump({"done": done, "total": total})
-        known = run.history.progress.get(path)
-        if known != text:
+        if run.reports_anew(path, text):
             await run.saved(path, PROGRESS, COMPLETED, started_us=run.clock.now_us(), payload=text)
 
     def fail(self, message: str) -> NoReturn:

@@ -41,7 +41,7 @@ class Join(asyncio.Future[None]):
     def refuse(self, error: BaseException) -> None:
         """End the wait with an error, which is no news if the task that waited is gone."""
         self.set_exception(error)
-        self._log_traceback = False  # type: ignore[attr-defined]
+        self._log_traceback = False
 
 
 # Which tasks a run has ------------------------------------------------------------------------------------------------
@@ -51,14 +51,14 @@ def install_task_factory(loop: asyncio.AbstractEventLoop) -> Callable[[], None]:
     """Let every task that is made inside a run be known to it; returns what takes the factory off again."""
     previous = loop.get_task_factory()
 
-    def make_task(loop: asyncio.AbstractEventLoop, coro: Coroutine[Any, Any, Any], **options: Any) -> Task:
-        made = asyncio.Task(coro, loop=loop, **options) if previous is None else previous(loop, coro, **options)
+    def make_task(loop: asyncio.AbstractEventLoop, coro: Coroutine[Any, Any, Any], **options: Any) -> Any:
+        made: Any = asyncio.Task(coro, loop=loop, **options) if previous is None else previous(loop, coro, **options)
         context: Context | None = options.get("context")
         scope: Any = CURRENT.get() if context is None else context.get(CURRENT)
         if scope is not None and (run := getattr(scope, "run", None)) is not None and run.loop is loop:
             scope.spawned = True
             run.know(made)
-        return made  # type: ignore[no-any-return]
+        return made
 
     loop.set_task_factory(make_task)  # type: ignore[arg-type]
 
@@ -75,9 +75,9 @@ def install_task_factory(loop: asyncio.AbstractEventLoop) -> Callable[[], None]:
 def is_quiet(run: Execution) -> bool:
     """Tell whether nothing of this run is ready to go on: no callback that was made inside it is queued on the loop."""
     ready = getattr(run.loop, "_ready", None)
-    if ready is None:  # A loop that does not show its queue: look at each task instead.
+    if ready is None or len(run.tasks) == 1:  # A loop that does not show its queue, or one task whose state says all.
         return all(_is_blocked(task) for task in run.tasks)
-    for handle in ready:
+    for handle in tuple(ready):  # A copy, since other threads add to it.
         scope: Any = handle._context.get(CURRENT)
         if scope is not None and scope.run is run and not handle._cancelled:
             return False

@@ -180,7 +180,7 @@ def _take(driver: Driver, command: Save) -> None:
 
 
 def _watch(driver: Driver, command: Save, run_id: str) -> Outcome:
-    outcomes = driver.rows("outcomes", run_ids=json.dumps([run_id]))
+    outcomes = driver.select("outcomes", [(run_id,)])
     if not outcomes:
         return Outcome(run_id, None)
     outcome = outcome_of(*outcomes[0])
@@ -366,7 +366,7 @@ def _recover(driver: Driver, command: Recover) -> int:
 
 def _checked(transition: str, status: RunStatus) -> str:
     if not allows(transition, _RUNNING, status):
-        raise Unfit(f"no run can {transition} as {status!r}")
+        raise Unfit(f"no run can {transition} as {str(status)!r}")
     return status.value
 
 

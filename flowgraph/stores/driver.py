@@ -47,6 +47,10 @@ class Driver(Protocol):
         """Run a named query that takes rows, and return how many rows it changed."""
         ...
 
+    def select(self, query: str, rows: Sequence[tuple[Any, ...]], /) -> list[Any]:
+        """Run a named query that takes rows, and return what it finds."""
+        ...
+
     def run(self, statement: str, /) -> None:
         """Run one statement without parameters."""
         ...

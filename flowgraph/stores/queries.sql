@@ -4,7 +4,7 @@
 -- is headed "-- name: NAME for DIALECT" and says why. Parameters are written `:name`. A query with
 -- `new (...) AS (VALUES (...))` takes a list of rows: its driver repeats the parenthesis after VALUES for each of them,
 -- so a batch is one statement. (One call per row would be slower, and while the event loop is busy each call of the
--- database waits up to 5 ms for Python's interpreter lock.) Lists come as JSON text.
+-- database waits up to 5 ms for Python's interpreter lock.) Lists of numbers and of workflow names come as JSON text.
 --
 -- A fenced write names the run, the epoch and status 'running' (which means: it has a worker). Which status may follow
 -- which is said in flowgraph/model/run.py; tests/stores compares these queries with that table.
@@ -340,7 +340,8 @@ WHERE run.no IN (SELECT watch.target_no FROM watch WHERE watch.watcher_no = :run
 
 -- name: outcomes
 -- How some runs stand.
-SELECT id, status, output, error FROM run WHERE id IN (SELECT value FROM json_each(:run_ids));
+WITH new (id) AS (VALUES (:id))
+SELECT run.id, run.status, run.output, run.error FROM run WHERE run.id IN (SELECT new.id FROM new);
 
 -- name: owned_runs
 -- The runs of a worker.

@@ -84,7 +84,7 @@ def _inbox(driver: Driver, question: Inbox) -> Mail:
 
 
 def _outcomes(driver: Driver, question: Outcomes) -> tuple[Outcome, ...]:
-    rows = driver.rows("outcomes", run_ids=json.dumps(question.run_ids))
+    rows = driver.select("outcomes", [(run_id,) for run_id in dict.fromkeys(question.run_ids)])
     return tuple(outcome_of(*row) for row in rows)
 
 

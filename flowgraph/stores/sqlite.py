@@ -27,7 +27,7 @@ from flowgraph.stores.sql import SqlStore
 PATIENCE_S = 5.0
 """How long a patient call waits while another process writes."""
 
-PAGE_BYTES = 4096
+PAGE_BYTES = 8192
 
 _TEND_CHANGES = 4_000
 _TEND_BYTES = 16 << 20
@@ -88,29 +88,38 @@ class Connection:
     def change(self, query: str, rows: Sequence[tuple[Any, ...]], /) -> int:
         """Run a named query that takes rows, many at once, and return how many rows it changed."""
         before = self._connection.total_changes
+        self._each_part(query, rows)
+        return self._connection.total_changes - before
+
+    def select(self, query: str, rows: Sequence[tuple[Any, ...]], /) -> list[Any]:
+        """Run a named query that takes rows, many at once, and return what it finds."""
+        return self._each_part(query, rows)
+
+    def _each_part(self, query: str, rows: Sequence[tuple[Any, ...]]) -> list[Any]:
+        found: list[Any] = []
+        text = self._texts[query]
         execute = self._cursor.execute
         try:
             if len(rows) == 1:
-                execute(_repeated(self._texts[query], 1), rows[0])
-            else:
-                for first, size in _parts(len(rows)):
-                    values = tuple(itertools.chain.from_iterable(rows[first : first + size]))
-                    execute(_repeated(self._texts[query], size), values)
+                return execute(_repeated(text, 1), rows[0]).fetchall()
+            for first, size in _parts(len(rows)):
+                values = tuple(itertools.chain.from_iterable(rows[first : first + size]))
+                found += execute(_repeated(text, size), values).fetchall()
         except (sqlite3.Error, ValueError, OverflowError) as error:
             raise explained(error, self._path) from error
-        return self._connection.total_changes - before
+        return found
 
     def run(self, statement: str, /) -> None:
-        """Run one statement without parameters."""
+        """Run one statement without parameters, to its end: an unfinished one would go on holding a snapshot."""
         try:
-            self._cursor.execute(statement)
+            self._cursor.execute(statement).fetchall()
         except sqlite3.Error as error:
             raise explained(error, self._path) from error
 
     def value(self, statement: str) -> Any:
         """The first column of the first row of a statement."""
         try:
-            return self._cursor.execute(statement).fetchone()[0]
+            return self._cursor.execute(statement).fetchall()[0][0]
         except sqlite3.Error as error:
             raise explained(error, self._path) from error
 
@@ -122,6 +131,7 @@ class Connection:
     def close(self) -> None:
         """Close. The last one to close a file moves the log into it."""
         with suppress(sqlite3.Error):
+            self._cursor.close()
             self._connection.close()
 
 

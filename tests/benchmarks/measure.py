@@ -11,6 +11,7 @@ import json
 import os
 import random
 import sqlite3
+import time
 from array import array
 from contextlib import closing
 from pathlib import Path
@@ -58,6 +59,22 @@ def settled_bytes_on_disk(store: Path) -> int:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
     wal = store.with_name(store.name + "-wal")
     return store.stat().st_size + (wal.stat().st_size if wal.exists() else 0)
+
+
+class Stopwatch:
+    """The time that a block takes, and the CPU time of the process meanwhile, which a busy machine changes less."""
+
+    def __enter__(self) -> Stopwatch:
+        self._began_s, self._cpu_began_s = time.perf_counter(), time.process_time()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self._took_s = time.perf_counter() - self._began_s
+        self._cpu_s = time.process_time() - self._cpu_began_s
+
+    def figures(self, thing: str, count: int) -> dict[str, float]:
+        """How many things a second, and how much CPU time for each."""
+        return {f"{thing}s_per_s": count / self._took_s, f"cpu_us_per_{thing}": self._cpu_s / count * 1e6}
 
 
 class LoopStalls:

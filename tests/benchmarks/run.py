@@ -16,7 +16,7 @@
 
 Every measurement is a process of its own with a fresh store; all stores lie in one folder on one disk. The rounds go
 A B C A B C …, a ratio is taken within its round, and the table shows medians: the absolute figures drift with the
-machine, the ratios count. Nothing here asserts a time. The exit code is 1 only if a measurement could not be made.
+machine, the ratios count. On a busy machine (see the loads) the lines with CPU time say most. Nothing here asserts a time. The exit code is 1 only if a measurement could not be made.
 
 DBOS is installed from the package index, at a fixed version, into a virtual environment of its own (kept for the next
 time). The targets are those of issue 2, for the full sizes; lines without one are there to be read.
@@ -102,15 +102,17 @@ def main() -> int:
     jobs = [job for job in all_jobs(contenders, sizes) if job.work in options.only]
 
     print(environment(home))
+    loads = [load()]
     if options.quick:
         print("--quick: the sizes are smaller than those of the targets.")
     measured, failures = run_rounds(jobs, options.rounds, home)
+    loads.append(load())
     rows = table.rows(measured)
-    print(table.render(rows))
+    print(f"\n{table.render(rows)}\n\nload average before and after: {loads[0]:.1f}, {loads[1]:.1f}")
     for failure in failures:
         print(f"\nnot measured: {failure}", file=sys.stderr)
     if options.json:
-        report = {"environment": environment(home), "rounds": measured, "table": rows}
+        report = {"environment": environment(home), "loads": loads, "rounds": measured, "table": rows}
         options.json.write_text(json.dumps(report, indent=1))
     return 1 if failures else 0
 
@@ -286,11 +288,13 @@ def dbos_python(venv: Path) -> str | None:
 
 
 def environment(folder: Path) -> str:
-    loads = "/".join(f"{load:.1f}" for load in os.getloadavg())
-    return (
-        f"Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}, {os.cpu_count()} cores, load {loads}; "
-        f"stores in {folder} on {file_system(folder)}"
-    )
+    versions = f"Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}, {os.cpu_count()} cores"
+    return f"{versions}; stores in {folder} on {file_system(folder)}"
+
+
+def load() -> float:
+    """How many processes wanted a core, on the average of the last minute."""
+    return os.getloadavg()[0]
 
 
 def file_system(folder: Path) -> str:

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import json
 import sqlite3
-import time
 from contextlib import closing
 from pathlib import Path
 
-from measure import RECORD, emit, parse_arguments, settled_bytes_on_disk
+from measure import RECORD, Stopwatch, emit, parse_arguments, settled_bytes_on_disk
 
 WARM_UP_COMMITS = 100
 TRIVIAL = "0"
@@ -27,7 +26,7 @@ def open_table(file: Path, synchronous: str) -> sqlite3.Connection:
     return connection
 
 
-def rows_per_s(file: Path, synchronous: str, value: str, rows: int, rows_per_commit: int = 1) -> float:
+def committing(file: Path, synchronous: str, value: str, rows: int, rows_per_commit: int = 1) -> dict[str, float]:
     with closing(open_table(file, synchronous)) as connection:
 
         def commit_rows(first: int) -> None:
@@ -38,20 +37,21 @@ def rows_per_s(file: Path, synchronous: str, value: str, rows: int, rows_per_com
 
         for first in range(-WARM_UP_COMMITS * rows_per_commit, 0, rows_per_commit):
             commit_rows(first)
-        began = time.perf_counter()
-        for first in range(0, rows, rows_per_commit):
-            commit_rows(first)
-        return rows / (time.perf_counter() - began)
+        with Stopwatch() as watch:
+            for first in range(0, rows, rows_per_commit):
+                commit_rows(first)
+        return watch.figures("row", rows)
 
 
 def measure_commits(folder: Path, size: int) -> dict[str, float]:
-    return {
-        "full_rows_per_s": rows_per_s(folder / "full.db", "FULL", TRIVIAL, size),
-        "normal_rows_per_s": rows_per_s(folder / "normal.db", "NORMAL", TRIVIAL, size),
-        "full_1kb_rows_per_s": rows_per_s(folder / "full-1kb.db", "FULL", KILOBYTE, size),
-        "normal_1kb_rows_per_s": rows_per_s(folder / "normal-1kb.db", "NORMAL", KILOBYTE, size),
-        "full_by_100_rows_per_s": rows_per_s(folder / "by-100.db", "FULL", TRIVIAL, 20 * size, rows_per_commit=100),
+    floors = {
+        "full": committing(folder / "full.db", "FULL", TRIVIAL, size),
+        "normal": committing(folder / "normal.db", "NORMAL", TRIVIAL, size),
+        "full_1kb": committing(folder / "full-1kb.db", "FULL", KILOBYTE, size),
+        "normal_1kb": committing(folder / "normal-1kb.db", "NORMAL", KILOBYTE, size),
+        "full_by_100": committing(folder / "by-100.db", "FULL", TRIVIAL, 20 * size, rows_per_commit=100),
     }
+    return {f"{floor}_{name}": value for floor, figures in floors.items() for name, value in figures.items()}
 
 
 def measure_disk(folder: Path, size: int) -> dict[str, float]:

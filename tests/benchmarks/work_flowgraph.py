@@ -17,6 +17,7 @@ from measure import (
     STARTERS,
     WARM_UP_RUNS,
     LoopStalls,
+    Stopwatch,
     emit,
     parse_arguments,
     resident_bytes,
@@ -73,31 +74,28 @@ async def measure_w1(runtime: Runtime, size: int) -> dict[str, float]:
     """One run of `size` steps; the cost of its last tenth over its first tenth."""
     await runtime.run(in_a_row, WARM_UP_RUNS)
     marks.clear()
-    began = time.perf_counter()
-    await runtime.run(in_a_row, size)
-    took = time.perf_counter() - began
+    with Stopwatch() as watch:
+        await runtime.run(in_a_row, size)
     tenth = size // 10
-    return {"steps_per_s": size / took, "last_over_first": (marks[-1] - marks[-1 - tenth]) / (marks[tenth] - marks[0])}
+    last_over_first = (marks[-1] - marks[-1 - tenth]) / (marks[tenth] - marks[0])
+    return {**watch.figures("step", size), "last_over_first": last_over_first}
 
 
 async def measure_w2(runtime: Runtime, size: int) -> dict[str, float]:
     """`size` concurrent runs, from the first start to the last result."""
     await asyncio.gather(*(runtime.run(three_steps, number) for number in range(WARM_UP_RUNS)))
-    began = time.perf_counter()
-    results = await asyncio.gather(*(runtime.run(three_steps, number) for number in range(size)))
-    took = time.perf_counter() - began
+    with Stopwatch() as watch:
+        results = await asyncio.gather(*(runtime.run(three_steps, number) for number in range(size)))
     assert results == list(range(size))
-    return {"runs_per_s": size / took}
+    return watch.figures("run", size)
 
 
 async def measure_w3(runtime: Runtime, size: int) -> dict[str, float]:
     """A map over `size` items, while a timer watches the event loop."""
     await runtime.run(fan_out, WARM_UP_RUNS)
-    with LoopStalls() as stalls:
-        began = time.perf_counter()
+    with LoopStalls() as stalls, Stopwatch() as watch:
         assert await runtime.run(fan_out, size) == size
-        took = time.perf_counter() - began
-    return {"items_per_s": size / took, **stalls.figures()}
+    return {**watch.figures("item", size), **stalls.figures()}
 
 
 async def measure_w5(runtime: Runtime, size: int, idle_s: float, store: Path) -> dict[str, float]:
@@ -108,9 +106,8 @@ async def measure_w5(runtime: Runtime, size: int, idle_s: float, store: Path) ->
     """
     await put_to_sleep(runtime, STARTERS)
     disk_before, memory_before = settled_bytes_on_disk(store), resident_bytes()
-    began = time.perf_counter()
-    await put_to_sleep(runtime, size)
-    took = time.perf_counter() - began
+    with Stopwatch() as watch:
+        await put_to_sleep(runtime, size)
     gc.collect()
     memory_after = resident_bytes()
     cpu_before = time.process_time()
@@ -118,7 +115,7 @@ async def measure_w5(runtime: Runtime, size: int, idle_s: float, store: Path) ->
     cpu_s = time.process_time() - cpu_before
     assert await count_sleeping(runtime) == size + STARTERS
     return {
-        "runs_per_s": size / took,
+        **watch.figures("run", size),
         "memory_growth_mb": (memory_after - memory_before) / 1e6,
         "memory_bytes_per_run": (memory_after - memory_before) / size,
         "idle_cpu_s": cpu_s * 10 / idle_s,

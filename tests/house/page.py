@@ -73,5 +73,6 @@ def _compiled(page: Path, block: Block) -> types.CodeType:
 
 
 if __name__ == "__main__":
+    sys.path.insert(0, str(Path.cwd()))  # Where a page writes its modules.
     for argument in sys.argv[1:]:
         print(f"{argument}: {run_page(Path(argument))} blocks ran")

@@ -12,7 +12,7 @@ from flowgraph.runtime.history import ancestors
 
 _nasty = st.text(alphabet='/[]%"\\.25F{}ab0 é\u00a0\u200b🙂', min_size=1, max_size=8)
 names = st.one_of(_nasty, st.text(min_size=1, max_size=40)).filter(
-    lambda text: not text.isspace() and all(character.isprintable() or character in "\u200b" for character in text)
+    lambda text: not text.isspace() and all(character.isprintable() or character == "\u200b" for character in text)
 )
 keys = st.one_of(_nasty, st.text(st.characters(exclude_categories=["Cs"]), max_size=20))
 parts = st.one_of(
@@ -37,7 +37,24 @@ def path_of(pieces: list[tuple[str, object]]) -> str:
 
 @pytest.mark.parametrize(
     "name",
-    ["a", "fetch data", "x" * 512, "a/b", "[", "%", '"', "ünïcode", "日本", "🙂", " padded ", ".", "..", "a\\b", "'", "None"],
+    [
+        "a",
+        "fetch data",
+        "x" * 512,
+        "a/b",
+        "[",
+        "%",
+        '"',
+        "ünïcode",
+        "日本",
+        "🙂",
+        " padded ",
+        ".",
+        "..",
+        "a\\b",
+        "'",
+        "None",
+    ],
 )
 def test_a_name_is_returned_as_it_is(name: str) -> None:
     assert checked_name(name) == name
@@ -71,6 +88,8 @@ def test_a_bad_name_is_refused_with_the_rule_it_breaks(name: object, reason: str
 
 def test_a_subclass_of_text_becomes_plain_text() -> None:
     class Loud(str):
+        __slots__ = ()
+
         def __str__(self) -> str:
             return self.upper()
 
@@ -101,7 +120,9 @@ def test_the_leaf_of_a_path_is_the_name_as_it_was_written(parent: str, name: str
 
 
 @given(segments, segments)
-def test_different_places_never_have_the_same_path(one: list[tuple[str, object]], other: list[tuple[str, object]]) -> None:
+def test_different_places_never_have_the_same_path(
+    one: list[tuple[str, object]], other: list[tuple[str, object]]
+) -> None:
     assume(one != other)
     assert path_of(one) != path_of(other)
 
@@ -148,8 +169,7 @@ def test_below(path: str, ancestor: str, below: bool) -> None:
 def test_every_text_is_either_a_name_or_refused_as_one(text: str) -> None:
     try:
         checked = checked_name(text)
-    except InvalidName as error:
-        assert error.reason in str(error)
-    else:
-        assert checked == text
-        checked.encode()
+    except InvalidName:
+        return
+    assert checked == text
+    checked.encode()

@@ -1,5 +1,7 @@
 """What the type checkers know of the waits, and of the ends of a run."""
 
+# ruff: noqa: RET503
+
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, assert_type
@@ -30,7 +32,7 @@ async def fail_ends_an_async_body(number: int | None) -> int:
     assert_type(number, int)
     if number > 3:
         return number
-    await step.fail("it is too small")  # noqa: RET503
+    await step.fail("it is too small")
 
 
 def fail_may_be_called_in_a_plain_handler(number: int) -> int:
@@ -42,4 +44,4 @@ def fail_may_be_called_in_a_plain_handler(number: int) -> int:
 def abort_ends_any_body(number: int | None) -> int:
     if number is not None:
         return number
-    step.abort()  # noqa: RET503
+    step.abort()

@@ -1,0 +1,194 @@
+"""The commands and their options. What they do is loaded when they are called, so that ``--help`` is quick."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from flowgraph.cli.trouble import INTERRUPTED, TROUBLE, Trouble
+
+_STORE_HELP = "The store's URL. Default: FLOWGRAPH_STORE, then [tool.flowgraph] store, then .flowgraph/flowgraph.db."
+_STATUSES = [
+    "pending", "running", "sleeping", "listening", "waiting", "paused",
+    "completed", "failed", "aborted", "cancelled", "timed_out",
+]  # fmt: skip
+
+
+def call(arguments: list[str] | None = None) -> int:
+    """Carry out a command line (None: this process's), and return the exit code."""
+    try:
+        code = flowgraph.main(arguments, prog_name="flowgraph", standalone_mode=False)
+        sys.stdout.flush()
+    except click.ClickException as error:
+        return _say_usage(error)
+    except (click.Abort, KeyboardInterrupt):
+        return INTERRUPTED
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # So that closing stdout does not complain.
+        return TROUBLE
+    except Exception as error:
+        return _say(_sentence(error))
+    return code if isinstance(code, int) else 0
+
+
+def _sentence(error: Exception) -> str:
+    """An error of the user's, in one line; an error of ours is raised again."""
+    from flowgraph.cli.wording import one_line
+    from flowgraph.errors import FlowgraphError
+
+    if isinstance(error, Trouble | FlowgraphError):
+        return one_line(str(error), 1_000)
+    raise error
+
+
+def _say_usage(error: click.ClickException) -> int:
+    from flowgraph.cli.wording import one_line
+
+    context = getattr(error, "ctx", None)
+    hint = f" See: {context.command_path} --help" if context is not None else ""
+    return _say(f"{one_line(error.format_message(), 1_000)}{hint}")
+
+
+def _say(sentence: str) -> int:
+    print(f"flowgraph: {sentence}", file=sys.stderr, flush=True)
+    return TROUBLE
+
+
+def _store_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    return click.option("--store", metavar="URL", help=_STORE_HELP)(command)
+
+
+def _json_option(text: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    return click.option("--json", "as_json", is_flag=True, help=text)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(None, "--version", package_name="flowgraph", prog_name="flowgraph", message="%(prog)s %(version)s")
+def flowgraph() -> None:
+    """Run durable workflows, and look at their runs.
+
+    \b
+    Example:
+      flowgraph run pipeline.py:data_pipeline --input '{"source": "https://example.org"}'
+    """
+
+
+@flowgraph.command()
+@click.argument("target")
+@click.option(
+    "--input", "-i", "input_", metavar="JSON", help="The arguments: an object gives keyword arguments, an array "
+    "positional ones, anything else is one argument. @FILE reads a file, - reads stdin.",
+)  # fmt: skip
+@click.option("--run-id", metavar="ID", help="The run's id. A run of this id that exists goes on, and needs no input.")
+@_store_option
+@click.option("--tag", "tags", metavar="NAME=VALUE", multiple=True, help="A tag, by which `runs list` finds the run.")
+@click.option(
+    "--durability", type=click.Choice(["full", "relaxed"]), default="full", show_default=True,
+    help="Whether each checkpoint is synced to disk; relaxed ones survive a killed process, but not a power cut.",
+)  # fmt: skip
+@_json_option("Print the run's record instead of its result, however it ends.")
+def run(
+    target: str, input_: str | None, run_id: str | None, store: str | None, tags: tuple[str, ...], durability: Any, as_json: bool
+) -> int:
+    """Run the workflow TARGET, which is file.py:workflow or module:workflow.
+
+    The result is printed as JSON on stdout, everything else on stderr. A run that was interrupted goes on from its
+    last finished step when it is run again with the same --run-id. A file that has one workflow needs no name.
+
+    \b
+    Exit codes: 0 completed; 1 failed, aborted, cancelled or timed out; 2 could not be run; 130 interrupted.
+
+    \b
+    Example:
+      flowgraph run pipeline.py:data_pipeline --input '{"source": "https://example.org"}' --run-id monday
+    """
+    from flowgraph.cli.inputs import tags_of
+    from flowgraph.cli.run import RunCommand, execute
+
+    return execute(RunCommand(target, input_, run_id, store, tags_of(tags), durability, as_json))
+
+
+@flowgraph.group()
+def runs() -> None:
+    """Look at the runs of a store, send to them, cancel them.
+
+    \b
+    Example:
+      flowgraph runs list --status failed --since 1d
+    """
+
+
+@runs.command("list")
+@click.option("--workflow", metavar="NAME", help="Only runs of this workflow.")
+@click.option("--status", type=click.Choice(_STATUSES), metavar="STATUS", help=f"Only runs that are {', '.join(_STATUSES)}.")
+@click.option("--since", metavar="WHEN", help='Only runs started then or later: 2030-01-31T09:00, or "2h" for 2 hours ago.')
+@click.option("--until", metavar="WHEN", help="Only runs started before.")
+@click.option("--tag", "tags", metavar="NAME=VALUE", multiple=True, help="Only runs with this tag; may be repeated.")
+@click.option("--limit", type=click.IntRange(1), default=50, show_default=True, help="At most so many.")
+@click.option("--after", metavar="ID", help="Only runs that come after this one in the list: the next page.")
+@_store_option
+@_json_option("Print a JSON array of the runs' records.")
+def list_(**options: Any) -> int:
+    """List runs, newest first.
+
+    \b
+    Example:
+      flowgraph runs list --workflow data-pipeline --status failed --since 1d
+    """
+    from flowgraph.cli.runs import list_runs
+
+    return list_runs(**options)
+
+
+@runs.command()
+@click.argument("run_id", metavar="ID")
+@click.option("--tracebacks", is_flag=True, help="Print the tracebacks of failed attempts, too.")
+@_store_option
+@_json_option("Print the run's whole record as a JSON object.")
+def show(run_id: str, tracebacks: bool, store: str | None, as_json: bool) -> int:
+    """Show one run: its steps, attempts and errors, and what it waits for.
+
+    \b
+    Example:
+      flowgraph runs show monday --tracebacks
+    """
+    from flowgraph.cli.runs import show_run
+
+    return show_run(run_id, store, tracebacks=tracebacks, as_json=as_json)
+
+
+@runs.command()
+@click.argument("run_id", metavar="ID")
+@click.argument("event")
+@click.argument("payload", metavar="[JSON]", required=False)
+@click.option("--id", "send_id", metavar="ID", help="The same id is delivered once, however often it is sent.")
+@_store_option
+def send(run_id: str, event: str, payload: str | None, send_id: str | None, store: str | None) -> int:
+    """Send the event EVENT to a run, with a payload of JSON, @FILE, or - for stdin.
+
+    \b
+    Example:
+      flowgraph runs send monday approval '{"by": "anna"}'
+    """
+    from flowgraph.cli.runs import send_event
+
+    return send_event(run_id, event, payload, send_id, store)
+
+
+@runs.command()
+@click.argument("run_id", metavar="ID")
+@_store_option
+def cancel(run_id: str, store: str | None) -> int:
+    """Cancel a run, and its child runs.
+
+    \b
+    Example:
+      flowgraph runs cancel monday
+    """
+    from flowgraph.cli.runs import cancel_run
+
+    return cancel_run(run_id, store)

@@ -1,0 +1,301 @@
+"""From a board to the lines that are shown. Pure functions: no I/O, no colours, no widths.
+
+What is shown has to fit a height. All steps are ranked: those that fail or are tried again first, then those under way,
+then messages, then the last finished ones, last the insides of finished steps; as many as fit are shown, with the steps
+around them, and of the others a line says how many there are (``… 120 finished steps``). Of a map's items only a
+handful is shown: those that failed, and those that have been under way for a while, so that nothing flickers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import tzinfo
+from itertools import chain
+
+import attrs
+
+from flowgraph.cli.board import Board, Counts, Node, State, is_item
+from flowgraph.cli.wording import amount, clock_time, counted, failure_line, lasting, waiting
+from flowgraph.model import RunStatus
+
+SHOWN_ITEMS = 5
+"""So many items of one map are shown."""
+CALM_US = 700_000
+"""An item is shown as running when it has been so for so long."""
+
+_ATTENTION = (State.FAILED, State.RETRYING)
+
+
+@attrs.frozen
+class Bar:
+    """How far something is: `done` and `failed` of `total` (None: nobody knows)."""
+
+    done: float
+    total: float | None
+    failed: float = 0
+
+
+@attrs.frozen
+class Line:
+    """One line: `word` says how it stands ("" for a summary of others), `note` what else there is to say."""
+
+    depth: int
+    word: str
+    name: str
+    note: str = ""
+    time: str = ""
+    bar: Bar | None = None
+
+
+@attrs.frozen
+class Glance:
+    """When, and in what state of the run, one looks.
+
+    Attributes:
+        status: the run's status.
+        zone: the zone of the times that are shown; None for this machine's.
+        note: what else is to be said of the run itself.
+        since_us, until_us: when the run started and ended.
+        attempts: give each failed attempt a line of its own.
+        items: so many items of one map are shown.
+    """
+
+    now_us: int
+    status: RunStatus = RunStatus.RUNNING
+    zone: tzinfo | None = None
+    note: str = ""
+    since_us: int | None = None
+    until_us: int | None = None
+    attempts: bool = False
+    items: int = SHOWN_ITEMS
+
+
+def run_lines(board: Board, workflow: str, glance: Glance, height: int) -> list[Line]:
+    """The line of the run, then its steps, in at most `height` lines."""
+    return [run_line(workflow, glance), *step_lines(board, glance, height - 1)]
+
+
+def run_line(workflow: str, glance: Glance) -> Line:
+    """The line of the run itself."""
+    time = ""
+    if glance.since_us is not None:
+        until_us = glance.until_us
+        time = waiting(glance.now_us - glance.since_us) if until_us is None else lasting(until_us - glance.since_us)
+    return Line(0, glance.status.value.replace("_", " "), workflow, glance.note, time)
+
+
+def step_lines(board: Board, glance: Glance, height: int) -> list[Line]:
+    """The steps in at most `height` lines (one, at least)."""
+    ranked = sorted(_ranked(board.root, glance, ()), key=lambda place: place.rank)
+    least, most = 0, len(ranked)
+    best = _Picture(glance, ranked).lines(board.root)
+    if len(best) <= height:
+        return best
+    best = []
+    while least < most:  # The largest number of steps whose lines fit.
+        middle = (least + most + 1) // 2
+        lines = _Picture(glance, ranked[:middle]).lines(board.root)
+        if len(lines) <= height:
+            least, best = middle, lines
+        else:
+            most = middle - 1
+    return best or _Picture(glance, ranked[:1]).lines(board.root)[: max(1, height)]
+
+
+# Which steps ----------------------------------------------------------------------------------------------------------
+
+
+@attrs.frozen
+class _Place:
+    """A step that may be shown, with the steps around it; the lowest `rank` is shown first."""
+
+    rank: tuple[int, int]
+    node: Node
+    around: tuple[Node, ...]
+
+
+def _ranked(node: Node, glance: Glance, around: tuple[Node, ...]) -> Iterator[_Place]:
+    inside_finished = any(other.state.finished for other in around[1:]) or (node.path and node.state.finished)
+    children = _shown_items(node, glance) if node.counts is not None else _shown_steps(node)
+    for child in children:
+        yield _Place(_rank(child, inside_finished=bool(inside_finished)), child, (*around, node))
+        yield from _ranked(child, glance, (*around, node))
+
+
+def _rank(node: Node, *, inside_finished: bool) -> tuple[int, int]:
+    if inside_finished:
+        return 4, -(node.until_us or 0)
+    if node.state in _ATTENTION:
+        return 0, -(node.until_us or node.since_us)
+    if node.state is State.DONE:
+        return 3, -(node.until_us or 0)
+    return (2, -(node.until_us or 0)) if node.state is State.TOLD else (1, node.since_us)
+
+
+def _shown_steps(node: Node) -> list[Node]:
+    """All, but in an item of a map the finished ones are of no interest."""
+    return [child for child in node.children.values() if not (is_item(node) and child.state is State.DONE)]
+
+
+def _shown_items(node: Node, glance: Glance) -> list[Node]:
+    """A handful of a map's items: first those that failed or are tried again, then those under way for longest."""
+    items = node.children.values()
+    failing = [item for item in items if item.state in _ATTENTION]
+    going = [
+        item
+        for item in items
+        if item.state not in _ATTENTION
+        and (item.state is not State.RUNNING or item.attempt > 1 or glance.now_us - item.since_us >= CALM_US)
+    ]
+    going.sort(key=lambda item: item.since_us)
+    return [*failing[: glance.items], *going][: glance.items]
+
+
+# What is said of them -------------------------------------------------------------------------------------------------
+
+
+class _Picture:
+    """The lines for one choice of steps."""
+
+    def __init__(self, glance: Glance, places: list[_Place]) -> None:
+        self._glance = glance
+        self._shown = {id(node) for place in places for node in (place.node, *place.around)}
+
+    def lines(self, root: Node) -> list[Line]:
+        return list(self._below(root, 1))
+
+    def _below(self, node: Node, depth: int) -> Iterator[Line]:
+        shown = [child for child in node.children.values() if id(child) in self._shown]
+        hidden = [] if node.counts is not None else [c for c in node.children.values() if id(c) not in self._shown]
+        if node.path and node.state.finished and not shown:
+            return
+        before, after = ([], []) if is_item(node) else _summaries(node, hidden, depth)
+        yield from before
+        for child in shown:
+            yield self._line(child, depth)
+            if self._glance.attempts:
+                yield from _attempts(child, depth + 1)
+            yield from self._below(child, depth + 1)
+        yield from after
+
+    def _line(self, node: Node, depth: int) -> Line:
+        opened = any(id(child) in self._shown for child in node.children.values())
+        note = step_note(node, self._glance, opened=opened)
+        return Line(depth, _word(node, self._glance), node.name, note, _time(node, self._glance), _bar(node))
+
+
+def _summaries(node: Node, hidden: list[Node], depth: int) -> tuple[list[Line], list[Line]]:
+    """A line before the steps for finished ones that are not shown, and one after them for the others."""
+    failed = node.folded_failed + sum(child.state is State.FAILED for child in hidden)
+    finished = node.folded + sum(child.state in (State.DONE, State.FAILED) for child in hidden)
+    others = sum(not child.state.finished for child in hidden)
+    before = []
+    if finished:
+        failures = f", {failed:,} failed" if failed else ""
+        before = [Line(depth, "", f"… {counted(finished, 'finished step')}{failures}")]
+    return before, [Line(depth, "", f"… {counted(others, 'more step')} under way")] if others else []
+
+
+def _attempts(node: Node, depth: int) -> Iterator[Line]:
+    """A line for each failed attempt."""
+    for row in node.failures:
+        if row.attempt:
+            yield Line(
+                depth, "failed", f"attempt {row.attempt}", failure_line(row.payload), lasting(row.finished_us - row.started_us)
+            )
+
+
+def _word(node: Node, glance: Glance) -> str:
+    """A step that nobody executes now is not running, whatever it last did."""
+    if node.state.finished or glance.status is RunStatus.RUNNING:
+        return node.state.value
+    if node.state is State.RUNNING and glance.status.suspended:
+        return State.WAITING.value
+    return node.state.value if glance.status.suspended else "unfinished"
+
+
+def _time(node: Node, glance: Glance) -> str:
+    if node.state is State.TOLD:
+        return ""
+    if node.until_us is not None and node.state.finished:
+        return lasting(node.until_us - node.since_us)
+    if glance.status.finished or not node.since_us:
+        return ""
+    going_us = glance.now_us - node.since_us
+    return waiting(going_us) if going_us >= 1_000_000 else ""
+
+
+def _bar(node: Node) -> Bar | None:
+    if node.counts is not None and node.state is not State.DONE:
+        return Bar(node.counts.done, node.counts.total, node.counts.failed)
+    done, total = node.amounts
+    return None if done is None or not total else Bar(done, total)
+
+
+def step_note(node: Node, glance: Glance, *, opened: bool = False) -> str:
+    """What there is to say of a step beside its state; `opened` if steps below it are shown."""
+    if node.counts is not None:
+        return _counts_note(node, node.counts)
+    until = "" if node.due_us is None else f"until {clock_time(node.due_us, glance.now_us, glance.zone)}"
+    match node.state:
+        case State.TOLD:
+            return _amounts_note(node.amounts)
+        case State.RETRYING:
+            return _retry_note(node, glance)
+        case State.SLEEPING:
+            return until
+        case State.LISTENING:
+            return " ".join(filter(None, (f"for {node.detail!r}", until)))
+        case State.WAITING:
+            return " ".join(filter(None, (f"for run {node.detail}" if node.detail else "", until)))
+        case State.FAILED:
+            error = "" if glance.attempts and node.attempt else _error(node)
+            attempts = counted(node.attempt, "attempt") if node.attempt > 1 else ""
+            return " · ".join(filter(None, (attempts, error)))
+        case State.DONE:
+            inside = 0 if opened else _inside(node)
+            attempts = counted(node.attempt, "attempt") if node.attempt > 1 else ""
+            return " · ".join(filter(None, (attempts, counted(inside, "step") if inside else "")))
+    return f"attempt {node.attempt}" if node.attempt > 1 else ""
+
+
+def _counts_note(node: Node, counts: Counts) -> str:
+    noun = "batch" if node.kind == "batch" else "item"
+    failed = f"{counts.failed:,} failed" if counts.failed else ""
+    if node.state is State.DONE:
+        total = counts.ended if counts.total is None else counts.total
+        return " · ".join(filter(None, (counted(total, noun), failed)))
+    if node.state is State.FAILED and not counts.ended:
+        return _error(node)
+    told = f"{counts.ended:,}/{counts.total:,}" if counts.total is not None else counted(counts.ended, noun)
+    retrying = sum(item.state is State.RETRYING for item in node.children.values())
+    return " · ".join(filter(None, (told, failed, f"{retrying:,} retrying" if retrying else "")))
+
+
+def _amounts_note(amounts: tuple[float | None, float | None]) -> str:
+    return "/".join(amount(number) for number in amounts if number is not None)
+
+
+def _retry_note(node: Node, glance: Glance) -> str:
+    left_us = (node.due_us or 0) - glance.now_us
+    when = f" in {waiting(left_us + 999_999)}" if left_us > 0 else " now"
+    return f"attempt {node.attempt + 1}{when} · {_error(node)}"
+
+
+def _inside(node: Node) -> int:
+    return node.folded + sum(child.state is not State.TOLD for child in node.children.values())
+
+
+def _error(node: Node) -> str:
+    return failure_line(node.failures[-1].payload) if node.failures else ""
+
+
+def waits(board: Board) -> list[Node]:
+    """The steps that wait for something: an event, a run, a moment, the next attempt."""
+    states = (State.LISTENING, State.WAITING, State.SLEEPING, State.RETRYING)
+    return [node for node in _all(board.root) if node.state in states]
+
+
+def _all(node: Node) -> Iterator[Node]:
+    return chain.from_iterable(chain((child,), _all(child)) for child in node.children.values())
+

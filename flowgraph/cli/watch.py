@@ -1,0 +1,121 @@
+"""Following a run that a Runtime of this process executes, or waits for: the board is kept up to date.
+
+Rows come in as they are committed here. What others wrote, before this process or while another worker has the run, is
+read from the store. What is observed while the store is read is held back, and taken in after it; since the store may
+have it too, of that only the rows before the first observed one count.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+
+from flowgraph.cli import inside
+from flowgraph.cli.board import Board, Node
+from flowgraph.cli.view import Glance, waits
+from flowgraph.cli.wording import clock_time, one_line
+from flowgraph.model import Checkpoint, RunStatus
+from flowgraph.model.store import RunRow
+from flowgraph.runtime import Runtime
+
+POLL_S = 0.5
+"""So often it is looked how the run stands; nothing tells a process of that."""
+_READING_SHARE = 20
+"""The history of a run that another worker executes is read so seldom that reading takes one part in so many."""
+
+Told = Callable[[Sequence[Node], Checkpoint], None]
+
+
+class Watch:
+    """Follows one run; `told` is called with each row that is committed here, and the nodes that it belongs to."""
+
+    def __init__(self, runtime: Runtime, told: Told) -> None:
+        self.board = Board("")
+        self.row: RunRow | None = None
+        self.is_here = False
+        self._runtime = runtime
+        self._told = told
+        self._held: list[tuple[str, Checkpoint | tuple[str, int]]] | None = []
+        self._read_ids: set[str] = set()
+        self._read_again_s = 0.0
+        runtime.observe(self._see)
+
+    async def follow(self, run_id: str) -> None:
+        """Begin to follow a run; the Runtime is open."""
+        self.board = Board(run_id)
+        await self._read()
+
+    async def keep_following(self) -> None:
+        """Look again and again how the run stands, until cancelled."""
+        while True:
+            await asyncio.sleep(POLL_S)
+            await self.look()
+
+    async def look(self) -> None:
+        """Look how the run stands now."""
+        self.row = await inside.run_row(self._runtime, self.board.run_id)
+        was_here, self.is_here = self.is_here, inside.is_executed_here(self._runtime, self.board.run_id)
+        is_elsewhere = self.row.status is RunStatus.RUNNING and not self.is_here
+        if is_elsewhere and not was_here and time.monotonic() >= self._read_again_s:
+            self._read_ids.clear()
+        if not self._read_ids.issuperset(self.board.run_ids):
+            await self._read()
+
+    def glance(self) -> Glance:
+        """How the run stands, for the view."""
+        now_us = time.time_ns() // 1_000
+        row = self.row
+        if row is None:
+            return Glance(now_us)
+        return Glance(now_us, row.status, None, self._note(row, now_us), row.started_us or row.created_us, row.finished_us)
+
+    def _note(self, row: RunRow, now_us: int) -> str:
+        if row.status is RunStatus.PAUSED:
+            return f"{one_line(row.reason or '')}"
+        if row.status is RunStatus.PENDING:
+            return "for a worker"
+        if row.status is RunStatus.RUNNING and not self.is_here:
+            return "by another worker"
+        if row.status.suspended:
+            dues = [node.due_us for node in waits(self.board) if node.due_us is not None]
+            return f"until {clock_time(min(dues), now_us)}" if dues else ""
+        return ""
+
+    # Rows --------------------------------------------------------------------------------------------------------------
+
+    def _see(self, run_id: str, what: Checkpoint | tuple[str, int]) -> None:
+        if self._held is None:
+            self._take(run_id, what)
+        else:
+            self._held.append((run_id, what))
+
+    def _take(self, run_id: str, what: Checkpoint | tuple[str, int]) -> None:
+        if isinstance(what, Checkpoint):
+            trail = self.board.add(run_id, what)
+            if trail:
+                self._told(trail, what)
+        else:
+            self.board.begin(run_id, *what, time.time_ns() // 1_000)
+
+    async def _read(self) -> None:
+        """Read the histories that were not read yet: of the run, and of the child runs that it waits for."""
+        began_s = time.monotonic()
+        self._held = [] if self._held is None else self._held
+        while new := [run_id for run_id in self.board.run_ids if run_id not in self._read_ids]:
+            for run_id in new:
+                self._read_ids.add(run_id)
+                await self._read_one(run_id)
+        held, self._held = self._held, None
+        for run_id, what in held:
+            self._take(run_id, what)
+        now_s = time.monotonic()
+        self._read_again_s = now_s + max(POLL_S, _READING_SHARE * (now_s - began_s))
+
+    async def _read_one(self, run_id: str) -> None:
+        row = await inside.find_row(self._runtime, run_id)
+        rows = [] if row is None else await inside.history(self._runtime, row)
+        if run_id == self.board.run_id:
+            self.row, self.is_here = row, inside.is_executed_here(self._runtime, run_id)
+        first = min((row.id for held_id, row in self._held or () if held_id == run_id and isinstance(row, Checkpoint)), default=None)
+        self.board.restore(run_id, rows if first is None else [row for row in rows if row.id < first])

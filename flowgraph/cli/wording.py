@@ -1,0 +1,167 @@
+"""How times, durations and values read on a terminal. Pure functions."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import datetime, tzinfo
+from typing import Any
+
+from flowgraph.model import MICROSECONDS, failure_of, moment
+
+MINUTE_S = 60
+HOUR_S = 3_600
+DAY_S = 86_400
+_MARK = "$"
+
+
+def lasting(us: int) -> str:
+    """How long something took.
+
+    >>> lasting(4_200), lasting(1_240_000), lasting(75_000_000), lasting(90_000_000_000)
+    ('4ms', '1.2s', '1m 15s', '1d 01h')
+    """
+    us = max(0, us)
+    if us < 99_500:
+        return f"{round(us / 1_000)}ms"
+    return f"{us / MICROSECONDS:.1f}s" if us < 9_950_000 else waiting(us)
+
+
+def waiting(us: int) -> str:
+    """How long something has been going on, or is still to go on: in whole seconds, so that it reads calmly.
+
+    >>> waiting(900_000), waiting(75_900_000), waiting(3_720_000_000)
+    ('0s', '1m 15s', '1h 02m')
+    """
+    seconds = max(0, us) // MICROSECONDS
+    if seconds < MINUTE_S:
+        return f"{seconds}s"
+    if seconds < HOUR_S:
+        return f"{seconds // MINUTE_S}m {seconds % MINUTE_S:02}s"
+    if seconds < DAY_S:
+        return f"{seconds // HOUR_S}h {seconds % HOUR_S // MINUTE_S:02}m"
+    return f"{seconds // DAY_S}d {seconds % DAY_S // HOUR_S:02}h"
+
+
+def clock_time(at_us: int, now_us: int, zone: tzinfo | None = None) -> str:
+    """A moment near now, in the zone given (None: this machine's): the time of day, with the date unless it is today."""
+    at, now = moment(at_us).astimezone(zone), moment(now_us).astimezone(zone)
+    return f"{at:%H:%M:%S}" if at.date() == now.date() else f"{at:%Y-%m-%d %H:%M}"
+
+
+def full_time(at: datetime | None, zone: tzinfo | None = None) -> str:
+    """A moment in full, in the zone given (None: this machine's)."""
+    return "" if at is None else f"{at.astimezone(zone):%Y-%m-%d %H:%M:%S}"
+
+
+def one_line(text: str, limit: int = 300) -> str:
+    """Text in one line without control characters, at most so long.
+
+    >>> one_line("a\\n  b\\x1b[1m")
+    'a b�[1m'
+    """
+    line = " ".join(text[: 4 * limit].split())
+    line = "".join(char if char.isprintable() else "�" for char in line)
+    return line if len(line) <= limit else f"{line[: limit - 1]}…"
+
+
+def counted(number: int, noun: str) -> str:
+    """A number and its noun.
+
+    >>> counted(1, "step"), counted(1_200, "batch")
+    ('1 step', '1,200 batches')
+    """
+    plural = f"{noun}es" if noun.endswith("ch") else f"{noun}s"
+    return f"{number:,} {noun if number == 1 else plural}"
+
+
+def amount(number: float) -> str:
+    """A number of a progress message.
+
+    >>> amount(40), amount(2.50), amount(12_000)
+    ('40', '2.5', '12,000')
+    """
+    return f"{number:,.0f}" if number == int(number) else f"{number:,.6g}"
+
+
+def failure_line(saved: str | None) -> str:
+    """A saved failure in one line, without what is said around it anyway (which step, how many attempts)."""
+    if saved is None:
+        return ""
+    failure = failure_of(saved)
+    extra, message = failure.extra, failure.cause_message
+    match failure.type:
+        case "ListenTimeout":
+            return f"no event {extra['event']!r} came within {extra['timeout']:g} s"
+        case "ChildFailed":
+            return one_line(f"run {extra['run_id']} is {extra['status'].replace('_', ' ')}{message and ': '}{message}")
+        case "MapFailed":
+            return f"{counted(len(extra['failures']), 'item')} failed"
+    cause = failure.cause_type.rpartition(".")[2]
+    return one_line(": ".join(filter(None, (cause, message))))
+
+
+# Values ---------------------------------------------------------------------------------------------------------------
+
+
+def plain(saved: Any) -> Any:
+    """Saved data as the JSON that a reader expects: without the marks by which the store tells types apart.
+
+    >>> plain({"$tuple": [1, {"$decimal": "2.50"}]}), plain({"$as": "Order", "id": 7})
+    ([1, '2.50'], {'id': 7})
+    """
+    if isinstance(saved, list):
+        return [plain(item) for item in saved]
+    if not isinstance(saved, dict):
+        return saved
+    mark = next(iter(saved), "")
+    if not mark.startswith(_MARK):
+        return {key: plain(value) for key, value in saved.items()}
+    if mark == "$as":
+        return _instance(saved)
+    read = _MARKS.get(mark)
+    return plain(saved[mark]) if read is None else read(saved[mark])
+
+
+def _instance(saved: dict[str, Any]) -> Any:
+    """An instance is an object of its fields; one with only a `value` is most likely the member of an enum."""
+    fields = {key: plain(value) for key, value in saved.items() if key != "$as"}
+    return fields["value"] if set(fields) == {"value"} else fields
+
+
+def _pairs(pairs: list[list[Any]]) -> Any:
+    plain_pairs = [[plain(key), plain(value)] for key, value in pairs]
+    if all(isinstance(key, str | int | float | None) for key, _ in plain_pairs):
+        return {key if isinstance(key, str) else json.dumps(key): value for key, value in plain_pairs}
+    return plain_pairs
+
+
+_MARKS: dict[str, Callable[[Any], Any]] = {
+    "$dict": _pairs,
+    "$ordereddict": _pairs,
+    "$counter": _pairs,
+    "$int": lambda text: int(text, 16),
+    "$str": lambda text: text.encode().decode("unicode_escape"),
+}
+
+
+def json_text(value: Any, *, pretty: bool = False) -> str:
+    """A JSON value as text: in one line, or for people."""
+    text = json.dumps(value, ensure_ascii=False, indent=2 if pretty else None, separators=None if pretty else (",", ":"))
+    return text if _encodable(text) else json.dumps(value, indent=2 if pretty else None)
+
+
+def _encodable(text: str) -> bool:
+    """Text with a lone surrogate cannot be written anywhere; JSON has escapes for it."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def arguments_text(saved: Any, limit: int = 200) -> str:
+    """A run's input as a call reads: ``("a", 2, mode="fast")``, shortened."""
+    args = [json_text(plain(value)) for value in saved.get("args", ())]
+    kwargs = [f"{name}={json_text(plain(value))}" for name, value in saved.get("kwargs", {}).items()]
+    return one_line(f"({', '.join([*args, *kwargs])})", limit)

@@ -1,0 +1,602 @@
+"""What bounds an attempt, and what bounds a run (R14)."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from flowgraph import (
+    RunError,
+    RunFailed,
+    RunStatus,
+    RunTimedOut,
+    StepError,
+    StepFailed,
+    StepTimeout,
+    step,
+    workflow,
+)
+from flowgraph.testing import VirtualClock
+from tests.runtime.support import Flaky, nothing, opened, reached, record_of, result_of, settle, steps_of, until
+
+# Of a step ------------------------------------------------------------------------------------------------------------
+
+
+async def test_a_step_timeout_is_a_step_failure_and_a_timeout_error(frozen: VirtualClock) -> None:
+    begun = asyncio.Event()
+
+    async def endless() -> None:
+        begun.set()
+        await asyncio.Event().wait()
+
+    @workflow
+    async def flow() -> list[Any]:
+        with pytest.raises(StepTimeout) as timeout:
+            await step("endless", endless, timeout="10s", max_attempts=1)
+        error = timeout.value
+        assert isinstance(error, StepFailed) and isinstance(error, TimeoutError) and isinstance(error, StepError)
+        return [error.path, error.attempts, error.caused_by(TimeoutError)]
+
+    async with opened(flow, clock=frozen) as runtime:
+        run = await runtime.start(flow)
+        await begun.wait()
+        frozen.advance("9.9s")
+        await settle()
+        assert await run.status() == RunStatus.RUNNING
+        frozen.advance("0.1s")
+        assert await run.result() == ["endless", 1, True]
+
+
+async def test_a_timeout_bounds_each_attempt_and_not_their_sum(frozen: VirtualClock) -> None:
+    begun: list[int] = []
+
+    async def endless() -> None:
+        begun.append(step.info().attempt)
+        await asyncio.Event().wait()
+
+    @workflow(step_retry=None)
+    async def flow() -> int:
+        from flowgraph import RetryPolicy
+
+        with pytest.raises(StepTimeout) as timeout:
+            await step("endless", endless, timeout=10, retry=RetryPolicy(max_attempts=3, initial=0))
+        return timeout.value.attempts
+
+    async with opened(flow, clock=frozen) as runtime:
+        run = await runtime.start(flow)
+        for attempt in (1, 2, 3):
+            await until(lambda attempt=attempt: begun == list(range(1, attempt + 1)))
+            frozen.advance(10)
+        assert await run.result() == 3
+
+
+async def test_an_attempt_in_time_after_one_that_was_not(frozen: VirtualClock) -> None:
+    begun: list[int] = []
+
+    async def slow_once() -> str:
+        begun.append(1)
+        if len(begun) == 1:
+            await asyncio.Event().wait()
+        return "in time"
+
+    @workflow
+    async def flow() -> str:
+        return await step("slow", slow_once, timeout="10s")
+
+    async with opened(flow, clock=frozen) as runtime:
+        run = await runtime.start(flow)
+        await until(lambda: bool(begun))
+        frozen.advance("10s")
+        await until(lambda: _failures(run, 1))
+        frozen.advance("1m")
+        assert await run.result() == "in time"
+        record = await run.describe()
+
+    assert [failure.number for failure in record.steps[0].failures] == [1]
+
+
+async def _failures(run: Any, number: int) -> bool:
+    steps = (await run.describe()).steps
+    return bool(steps) and len(steps[0].failures) == number
+
+
+async def test_the_last_attempts_error_decides_whether_it_is_a_step_timeout(frozen: VirtualClock) -> None:
+    begun: list[int] = []
+
+    async def slow_then_wrong() -> None:
+        begun.append(1)
+        if len(begun) == 1:
+            await asyncio.Event().wait()
+        raise ValueError("wrong")
+
+    @workflow
+    async def flow() -> str:
+        with pytest.raises(StepFailed) as failed:
+            await step("slow", slow_then_wrong, timeout="10s", max_attempts=2)
+        return type(failed.value).__name__
+
+    async with opened(flow, clock=frozen) as runtime:
+        run = await runtime.start(flow)
+        await until(lambda: bool(begun))
+        frozen.advance("10s")
+        await until(lambda: _failures(run, 1))
+        frozen.advance("1m")
+        assert await run.result() == "StepFailed"
+
+
+async def test_a_step_timeout_is_raised_the_same_on_replay(frozen: VirtualClock) -> None:
+    seen: list[StepFailed] = []
+    begun = asyncio.Event()
+
+    async def endless() -> None:
+        begun.set()
+        await asyncio.Event().wait()
+
+    @workflow
+    async def flow() -> None:
+        try:
+            await step("endless", endless, timeout="10s", max_attempts=1)
+        except StepFailed as error:
+            seen.append(error)
+        await step.sleep("pause", "1h")
+
+    async with opened(flow, clock=frozen) as runtime:
+        run = await runtime.start(flow)
+        await begun.wait()
+        frozen.advance("10s")
+        await reached(run, RunStatus.SLEEPING)
+        frozen.advance("1h")
+        await run.result()
+
+    assert [(type(error), error.args, error.__cause__) for error in seen] == [(StepTimeout, seen[0].args, None)] * 2
+
+
+async def test_a_cancelled_body_may_clean_up_after_its_timeout(frozen: VirtualClock) -> None:
+    order: list[str] = []
+
+    async def tidy() -> None:
+        order.append("begun")
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await asyncio.sleep(0)
+            order.append("cleaned up")
+
+    @workflow
+    async def flow() -> None:
+        with pytest.raises(StepTimeout):
+            await step("tidy", tidy, timeout="10s", max_attempts=1)
+        order.append("raised")
+
+    async with opened(flow, clock=frozen) as runtime:
+        run = await runtime.start(flow)
+        await until(lambda: order == ["begun"])
+        frozen.advance("10s")
+        await run.result()
+
+    assert order == ["begun", "cleaned up", "raised"]
+
+
+async def test_a_plain_handler_that_times_out_lives_on_and_its_result_is_refused(frozen: VirtualClock) -> None:
+    begun, release, done = threading.Event(), threading.Event(), threading.Event()
+
+    def slow() -> str:
+        begun.set()
+        release.wait(10)
+        done.set()
+        return "too late"
+
+    @workflow
+    async def flow() -> str:
+        with pytest.raises(StepTimeout):
+            await step("slow", slow, timeout="10s", max_attempts=1)
+        return "timed out"
+
+    async with opened(flow, clock=frozen) as runtime:
+        run = await runtime.start(flow)
+        await until(begun.is_set)
+        frozen.advance("10s")
+        assert await run.result() == "timed out"
+        assert not done.is_set()
+        release.set()
+        await until(done.is_set)
+        record = await run.describe()
+
+    assert (record.steps[0].state, record.steps[0].result) == ("failed", None)
+
+
+async def test_the_timeout_of_a_parent_bounds_its_children_and_leaves_no_trace_of_them(frozen: VirtualClock) -> None:
+    ended: list[str] = []
+    begun = asyncio.Event()
+
+    async def child() -> None:
+        begun.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.append(step.info().path)
+
+    async def middle() -> None:
+        await step("child", child, timeout="1h")
+
+    async def parent() -> None:
+        await asyncio.gather(step("middle", middle), step("done", nothing))
+
+    @workflow
+    async def flow() -> str:
+        with pytest.raises(StepTimeout) as timeout:
+            await step("parent", parent, timeout="10s", max_attempts=1)
+        return timeout.value.path
+
+    async with opened(flow, clock=frozen) as runtime:
+        run = await runtime.start(flow)
+        await begun.wait()
+        frozen.advance("10s")
+        assert await run.result() == "parent"
+        steps = steps_of(await run.describe())
+
+    assert ended == ["parent/middle/child"]
+    assert {path: each.state for path, each in steps.items()} == {"parent": "failed", "parent/done": "completed"}
+
+
+async def test_the_timeout_of_a_child_is_a_step_timeout_for_its_parent(frozen: VirtualClock) -> None:
+    begun = asyncio.Event()
+
+    async def child() -> None:
+        begun.set()
+        await asyncio.Event().wait()
+
+    async def parent() -> str:
+        try:
+            await step("child", child, timeout="10s", max_attempts=1)
+        except TimeoutError as error:
+            return type(error).__name__
+        return "never"
+
+    @workflow
+    async def flow() -> str:
+        return await step("parent", parent, timeout="20s")
+
+    async with opened(flow, clock=frozen) as runtime:
+        run = await runtime.start(flow)
+        await begun.wait()
+        frozen.advance("10s")
+        assert await run.result() == "StepTimeout"
+
+
+async def test_a_timeout_bounds_steps_that_the_handler_left_in_background_tasks(frozen: VirtualClock) -> None:
+    begun = asyncio.Event()
+    background: list[asyncio.Task[Any]] = []
+
+    async def endless() -> None:
+        begun.set()
+        await asyncio.Event().wait()
+
+    async def parent() -> None:
+        background.append(asyncio.create_task(step("endless", endless)))
+        await asyncio.Event().wait()
+
+    @workflow
+    async def flow() -> str:
+        with pytest.raises(StepTimeout):
+            await step("parent", parent, timeout="10s", max_attempts=1)
+        return "went on"
+
+    async with opened(flow, clock=frozen) as runtime:
+        run = await runtime.start(flow)
+        await begun.wait()
+        frozen.advance("10s")
+        assert await run.result(timeout=None) == "went on"
+
+
+async def test_a_timeout_bounds_a_handler_that_returned_early(frozen: VirtualClock) -> None:
+    begun = asyncio.Event()
+    background: list[asyncio.Task[Any]] = []
+
+    async def endless() -> None:
+        begun.set()
+        await asyncio.Event().wait()
+
+    async def parent() -> None:
+        background.append(asyncio.create_task(step("endless", endless)))
+
+    @workflow
+    async def flow() -> str:
+        with pytest.raises(StepTimeout):
+            await step("parent", parent, timeout="10s", max_attempts=1)
+        return "went on"
+
+    async with opened(flow, clock=frozen) as runtime:
+        run = await runtime.start(flow)
+        await begun.wait()
+        frozen.advance("10s")
+        assert await run.result() == "went on"
+
+
+async def test_a_timeout_of_zero_seconds_is_allowed_and_times_out() -> None:
+    @workflow
+    async def flow() -> str:
+        with pytest.raises(StepTimeout):
+            await step("late", lambda: asyncio.sleep(60), timeout=0, max_attempts=1)
+        return "timed out"
+
+    assert await result_of(flow) == "timed out"
+
+
+async def test_a_timeout_that_is_not_reached_leaves_no_trace() -> None:
+    @workflow
+    async def flow() -> list[Any]:
+        return await asyncio.gather(*(step(f"quick-{n}", lambda n=n: n, timeout="1d") for n in range(20)))
+
+    record = await record_of(flow)
+
+    assert record.output == list(range(20))
+    assert all(each.attempts == 1 and not each.failures for each in record.steps)
+
+
+async def test_a_timeout_of_items_bounds_each_item(frozen: VirtualClock) -> None:
+    begun: list[int] = []
+
+    async def item(number: int) -> int:
+        begun.append(number)
+        if number == 1:
+            await asyncio.Event().wait()
+        return number
+
+    @workflow
+    async def flow() -> list[Any]:
+        results = await step.map("items", item, [0, 1, 2], timeout="10s", max_attempts=1, on_error="collect")
+        return [result if isinstance(result, int) else type(result.error).__name__ for result in results]
+
+    async with opened(flow, clock=frozen) as runtime:
+        run = await runtime.start(flow)
+        await until(lambda: len(begun) == 3)
+        frozen.advance("10s")
+        assert await run.result() == [0, "StepTimeout", 2]
+
+
+# Of a run -------------------------------------------------------------------------------------------------------------
+
+
+async def test_a_run_that_executes_for_too_long_is_timed_out(frozen: VirtualClock) -> None:
+    order: list[str] = []
+
+    async def endless() -> None:
+        order.append("begun")
+        try:
+            await asyncio.Event().wait()
+        finally:
+            order.append("finally")
+
+    @workflow(timeout="10s")
+    async def flow() -> None:
+        await step("endless", endless)
+
+    async with opened(flow, clock=frozen) as runtime:
+        run = await runtime.start(flow)
+        await until(lambda: order == ["begun"])
+        frozen.advance("9s")
+        await settle()
+        assert await run.status() == RunStatus.RUNNING
+        frozen.advance("1s")
+        with pytest.raises(RunTimedOut) as timed_out:
+            await run.result()
+        record = await run.describe()
+
+    assert isinstance(timed_out.value, RunError)
+    assert timed_out.value.run_id == run.id
+    assert "10" in str(timed_out.value)
+    assert record.status == RunStatus.TIMED_OUT
+    assert order == ["begun", "finally"]
+
+
+async def test_the_default_timeout_is_five_minutes(frozen: VirtualClock) -> None:
+    begun = asyncio.Event()
+
+    @workflow
+    async def flow() -> None:
+        begun.set()
+        await asyncio.Event().wait()
+
+    async with opened(flow, clock=frozen) as runtime:
+        run = await runtime.start(flow)
+        await begun.wait()
+        frozen.advance("299s")
+        await settle()
+        assert await run.status() == RunStatus.RUNNING
+        frozen.advance("1s")
+        with pytest.raises(RunTimedOut):
+            await run.result()
+
+
+async def test_the_time_that_a_run_sleeps_listens_or_waits_does_not_count(frozen: VirtualClock) -> None:
+    @workflow(timeout="10s")
+    async def child() -> str:
+        await step.sleep("long", "1d")
+        return "child"
+
+    @workflow(timeout="10s")
+    async def flow() -> str:
+        await step.sleep("long", "1d")
+        await step.listen("event")
+        return await step.execute_workflow("child", child)
+
+    async with opened(flow, child, clock=frozen) as runtime:
+        run = await runtime.start(flow)
+        await reached(run, RunStatus.SLEEPING)
+        frozen.advance("1d")
+        await reached(run, RunStatus.LISTENING)
+        frozen.advance("1d")
+        await run.send("event")
+        await reached(run, RunStatus.WAITING)
+        record = await run.describe()
+        child_run = await runtime.get(record.waits[0].run_id or "")
+        await reached(child_run, RunStatus.SLEEPING)
+        frozen.advance("1d")
+        assert await run.result() == "child"
+        record = await run.describe()
+
+    assert record.executing_s < 10
+    assert record.finished_at and record.finished_at - record.created_at >= timedelta(days=3)
+
+
+async def test_a_long_backoff_does_not_count_as_executing(frozen: VirtualClock) -> None:
+    from flowgraph import RetryAfter
+
+    flaky = Flaky(RetryAfter("1d"))
+
+    @workflow(timeout="10s")
+    async def flow() -> str:
+        return await step("flaky", flaky)
+
+    async with opened(flow, clock=frozen) as runtime:
+        run = await runtime.start(flow)
+        await reached(run, RunStatus.SLEEPING)
+        frozen.advance("1d")
+        assert await run.result() == "done"
+
+
+async def test_executing_time_adds_up_over_suspensions_and_give_backs(store: str, frozen: VirtualClock) -> None:
+    begun: list[int] = []
+    release = asyncio.Event()
+
+    async def hold() -> None:
+        begun.append(1)
+        await release.wait()
+
+    @workflow(timeout="10s")
+    async def flow() -> None:
+        await step("first", hold)
+        await step.sleep("pause", "1h")
+        await step("second", hold)
+
+    async with opened(flow, store=store, clock=frozen) as runtime:
+        run = await runtime.start(flow, run_id="r")
+        await until(lambda: len(begun) == 1)
+        frozen.advance("4s")
+        release.set()
+        await reached(run, RunStatus.SLEEPING)
+        release.clear()
+        frozen.advance("1h")
+        await until(lambda: len(begun) == 2)
+        frozen.advance("4s")
+        await settle()
+        assert await run.status() == RunStatus.RUNNING
+    async with opened(flow, store=store, clock=frozen) as runtime:
+        run = await runtime.get("r")
+        assert (await run.describe()).executing_s == pytest.approx(8)
+        await until(lambda: len(begun) == 3)
+        frozen.advance("2s")
+        with pytest.raises(RunTimedOut):
+            await run.result()
+
+
+async def test_a_resident_run_is_executing(frozen: VirtualClock) -> None:
+    begun = asyncio.Event()
+
+    @workflow(timeout="10s")
+    async def flow() -> None:
+        task = asyncio.create_task(step.sleep("long", "1d"))
+        begun.set()
+        await asyncio.Event().wait()
+        await task
+
+    async with opened(flow, clock=frozen) as runtime:
+        run = await runtime.start(flow)
+        await begun.wait()
+        await settle()
+        frozen.advance("10s")
+        with pytest.raises(RunTimedOut):
+            await run.result()
+
+
+async def test_code_that_catches_the_timeout_of_its_run_cannot_complete(frozen: VirtualClock) -> None:
+    begun = asyncio.Event()
+    refused: list[type[BaseException]] = []
+
+    @workflow(timeout="10s")
+    async def flow() -> str:
+        begun.set()
+        try:
+            await asyncio.Event().wait()
+        except BaseException:
+            try:
+                await step("more", nothing)
+            except BaseException as error:
+                refused.append(type(error))
+        return "completed anyway"
+
+    async with opened(flow, clock=frozen) as runtime:
+        run = await runtime.start(flow)
+        await begun.wait()
+        frozen.advance("10s")
+        with pytest.raises(RunTimedOut):
+            await run.result()
+        assert not (await run.describe()).steps
+
+    assert len(refused) == 1
+
+
+async def test_a_timed_out_run_is_no_failed_run(frozen: VirtualClock) -> None:
+    begun = asyncio.Event()
+
+    @workflow(timeout="10s")
+    async def flow() -> None:
+        begun.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            raise ValueError("in the way")
+
+    async with opened(flow, clock=frozen) as runtime:
+        run = await runtime.start(flow)
+        await begun.wait()
+        frozen.advance("10s")
+        with pytest.raises(RunTimedOut):
+            await run.result()
+
+
+async def test_each_run_has_a_time_of_its_own(frozen: VirtualClock) -> None:
+    begun: list[int] = []
+
+    @workflow(timeout="10s")
+    async def flow(number: int) -> None:
+        begun.append(number)
+        await asyncio.Event().wait()
+
+    @workflow(timeout="1h")
+    async def patient() -> None:
+        begun.append(0)
+        await asyncio.Event().wait()
+
+    async with opened(flow, patient, clock=frozen) as runtime:
+        longest = await runtime.start(patient)
+        first = await runtime.start(flow, 1)
+        await until(lambda: len(begun) == 2)
+        frozen.advance("6s")
+        second = await runtime.start(flow, 2)
+        await until(lambda: len(begun) == 3)
+        frozen.advance("5s")
+        with pytest.raises(RunTimedOut):
+            await first.result()
+        assert await second.status() == RunStatus.RUNNING
+        frozen.advance("5s")
+        with pytest.raises(RunTimedOut):
+            await second.result()
+        assert await longest.status() == RunStatus.RUNNING
+
+
+async def test_a_workflow_that_ends_in_a_timeout_of_its_own_is_a_failed_run() -> None:
+    @workflow
+    async def flow() -> None:
+        async with asyncio.timeout(0.001):
+            await asyncio.Event().wait()
+
+    with pytest.raises(RunFailed) as failed:
+        await result_of(flow)
+
+    assert failed.value.cause_type == "TimeoutError"
