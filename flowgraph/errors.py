@@ -126,9 +126,9 @@ class StepFailed(StepError):
     @property
     def name(self) -> str:
         """The step's own name, the last part of its path."""
-        from flowgraph.model import leaf_name
+        from urllib.parse import unquote
 
-        return leaf_name(self.path)
+        return unquote(self.path.rpartition("/")[2])
 
     def caused_by(self, *classes: type[BaseException]) -> bool:
         """Tell whether the last attempt ended with one of `classes`, base classes included.

@@ -176,7 +176,7 @@ class Board:
             self.version += 1
             node.state, node.attempt, node.due_us = State.RUNNING, attempt, None
 
-    # Rows --------------------------------------------------------------------------------------------------------------
+    # Rows -------------------------------------------------------------------------------------------------------------
 
     def _row(self, root: Node, row: Checkpoint) -> list[Node]:
         trail = self._found(root, row.path, row.started_us)
@@ -232,14 +232,16 @@ class Board:
         trail = self._found(root, head, row.started_us) if slash else [root]
         parent = trail[-1]
         key = f"\0{leaf}"  # Messages have a name space of their own.
-        node = parent.children.pop(key, None) or Node(leaf_name(row.path), row.path, PROGRESS, since_us=row.started_us)
-        parent.children[key] = node
+        node = parent.children.get(key)
+        if node is None:
+            node = Node(leaf_name(row.path), row.path, PROGRESS, since_us=row.started_us)
+            parent.children[key] = node
         amounts = msgspec.json.decode(row.payload or "{}")
         node.state, node.until_us = State.TOLD, row.finished_us
         node.amounts = (amounts.get("done"), amounts.get("total"))
         return [*trail, node]
 
-    # Paths -------------------------------------------------------------------------------------------------------------
+    # Paths ------------------------------------------------------------------------------------------------------------
 
     def _found(self, root: Node, path: str, at_us: int) -> list[Node]:
         """The nodes from the root to a path; those that are missing are made."""

@@ -30,7 +30,7 @@ def call(arguments: list[str] | None = None) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # So that closing stdout does not complain.
         return TROUBLE
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 (`_sentence` raises what is not the user's mistake again)
         return _say(_sentence(error))
     return code if isinstance(code, int) else 0
 
@@ -67,9 +67,11 @@ def _json_option(text: str) -> Callable[[Callable[..., Any]], Callable[..., Any]
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.version_option(None, "--version", package_name="flowgraph", prog_name="flowgraph", message="%(prog)s %(version)s")
+@click.version_option(
+    None, "--version", package_name="flowgraph", prog_name="flowgraph", message="%(prog)s %(version)s"
+)
 def flowgraph() -> None:
-    """Run durable workflows, and look at their runs.
+    r"""Run durable workflows, and look at their runs.
 
     \b
     Example:
@@ -92,9 +94,15 @@ def flowgraph() -> None:
 )  # fmt: skip
 @_json_option("Print the run's record instead of its result, however it ends.")
 def run(
-    target: str, input_: str | None, run_id: str | None, store: str | None, tags: tuple[str, ...], durability: Any, as_json: bool
+    target: str,
+    input_: str | None,
+    run_id: str | None,
+    store: str | None,
+    tags: tuple[str, ...],
+    durability: Any,
+    as_json: bool,
 ) -> int:
-    """Run the workflow TARGET, which is file.py:workflow or module:workflow.
+    r"""Run the workflow TARGET, which is file.py:workflow or module:workflow.
 
     The result is printed as JSON on stdout, everything else on stderr. A run that was interrupted goes on from its
     last finished step when it is run again with the same --run-id. A file that has one workflow needs no name.
@@ -114,7 +122,7 @@ def run(
 
 @flowgraph.group()
 def runs() -> None:
-    """Look at the runs of a store, send to them, cancel them.
+    r"""Look at the runs of a store, send to them, cancel them.
 
     \b
     Example:
@@ -124,8 +132,8 @@ def runs() -> None:
 
 @runs.command("list")
 @click.option("--workflow", metavar="NAME", help="Only runs of this workflow.")
-@click.option("--status", type=click.Choice(_STATUSES), metavar="STATUS", help=f"Only runs that are {', '.join(_STATUSES)}.")
-@click.option("--since", metavar="WHEN", help='Only runs started then or later: 2030-01-31T09:00, or "2h" for 2 hours ago.')
+@click.option("--status", type=click.Choice(_STATUSES), metavar="STATUS", help=f"One of {', '.join(_STATUSES)}.")
+@click.option("--since", metavar="WHEN", help="Only runs started since then: 2030-01-31T09:00, or 2h for 2 hours ago.")
 @click.option("--until", metavar="WHEN", help="Only runs started before.")
 @click.option("--tag", "tags", metavar="NAME=VALUE", multiple=True, help="Only runs with this tag; may be repeated.")
 @click.option("--limit", type=click.IntRange(1), default=50, show_default=True, help="At most so many.")
@@ -133,7 +141,7 @@ def runs() -> None:
 @_store_option
 @_json_option("Print a JSON array of the runs' records.")
 def list_(**options: Any) -> int:
-    """List runs, newest first.
+    r"""List runs, newest first.
 
     \b
     Example:
@@ -150,7 +158,7 @@ def list_(**options: Any) -> int:
 @_store_option
 @_json_option("Print the run's whole record as a JSON object.")
 def show(run_id: str, tracebacks: bool, store: str | None, as_json: bool) -> int:
-    """Show one run: its steps, attempts and errors, and what it waits for.
+    r"""Show one run: its steps, attempts and errors, and what it waits for.
 
     \b
     Example:
@@ -168,7 +176,7 @@ def show(run_id: str, tracebacks: bool, store: str | None, as_json: bool) -> int
 @click.option("--id", "send_id", metavar="ID", help="The same id is delivered once, however often it is sent.")
 @_store_option
 def send(run_id: str, event: str, payload: str | None, send_id: str | None, store: str | None) -> int:
-    """Send the event EVENT to a run, with a payload of JSON, @FILE, or - for stdin.
+    r"""Send the event EVENT to a run, with a payload of JSON, @FILE, or - for stdin.
 
     \b
     Example:
@@ -183,7 +191,7 @@ def send(run_id: str, event: str, payload: str | None, send_id: str | None, stor
 @click.argument("run_id", metavar="ID")
 @_store_option
 def cancel(run_id: str, store: str | None) -> int:
-    """Cancel a run, and its child runs.
+    r"""Cancel a run, and its child runs.
 
     \b
     Example:

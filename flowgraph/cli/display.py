@@ -83,19 +83,15 @@ class LiveDisplay:
         screen = Screen(self._file, lines)
         screen.start()
         try:
+            drawn, drawn_s = None, 0.0
             while True:
-                screen.draw()
-                await _change(watch)
+                seen = (watch.board.version, watch.row)
+                if seen != drawn or time.monotonic() >= drawn_s + TICK_S:
+                    screen.draw()
+                    drawn, drawn_s = seen, time.monotonic()
+                await asyncio.sleep(DRAW_S)
         finally:
             screen.stop()
-
-
-async def _change(watch: Watch) -> None:
-    """Wait until there is something new to draw, or times have gone on."""
-    drawn, row, until_s = watch.board.version, watch.row, time.monotonic() + TICK_S
-    await asyncio.sleep(DRAW_S)
-    while watch.board.version == drawn and watch.row == row and time.monotonic() < until_s:
-        await asyncio.sleep(DRAW_S)
 
 
 class PlainDisplay:

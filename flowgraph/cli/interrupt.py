@@ -28,7 +28,7 @@ class Interruption:
         self.signum: int | None = None
         self._say_waiting = say_waiting
         self._last_words = last_words
-        self._cancel: Callable[[], None] | None = None
+        self._interrupt: Callable[[], object] | None = None
         self._previous: dict[int, Any] = {}
 
     def __enter__(self) -> Self:
@@ -54,16 +54,14 @@ class Interruption:
             task.cancel()
             loop.call_later(PATIENCE_S, self._say_waiting)
 
-        self._cancel = lambda: loop.call_soon_threadsafe(cancel) and None
-        if self.signum is not None:
-            self._cancel()
+        self._interrupt = lambda: loop.call_soon_threadsafe(cancel)
 
     def _arrived(self, signum: int, _frame: FrameType | None) -> None:
         if self.signum is not None:
             os.write(2, f"\r\n{self._last_words()}\n".encode())
             os._exit(128 + signum)
         self.signum = signum
-        if self._cancel is None:
+        if self._interrupt is None:
             raise KeyboardInterrupt  # The target is being loaded: nothing has begun.
         with suppress(RuntimeError):  # The loop is closed: all is done.
-            self._cancel()
+            self._interrupt()

@@ -1,4 +1,4 @@
-"""stdout, which belongs to the result alone."""
+"""stdout, which belongs to the result alone, and the JSON that goes there."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from datetime import date, time
+from datetime import date, datetime, time
 from enum import Enum
 from typing import Any
 
@@ -52,6 +52,16 @@ def natural(value: Any, saved: Any) -> Any:
         return json.loads(json.dumps(value, default=_builtin, allow_nan=False))
     except (TypeError, ValueError, RecursionError):
         return plain(saved)
+
+
+def plain_record(record: Any) -> Any:
+    """A record as plain JSON data, its fields in their order and its moments as ISO 8601."""
+    import attrs
+
+    def plain(_: type, __: Any, value: Any) -> Any:
+        return value.isoformat().replace("+00:00", "Z") if isinstance(value, datetime) else value
+
+    return attrs.asdict(record, value_serializer=plain)
 
 
 def _builtin(value: Any) -> Any:

@@ -13,14 +13,13 @@ from flowgraph.cli import inside
 from flowgraph.cli.display import display_for, shown
 from flowgraph.cli.inputs import arguments, read_json
 from flowgraph.cli.interrupt import Interruption
-from flowgraph.cli.output import natural, print_json, stdout_kept_free
+from flowgraph.cli.output import natural, plain_record, print_json, stdout_kept_free
 from flowgraph.cli.target import load_target
 from flowgraph.cli.trouble import COMPLETED, ENDED_BADLY
 from flowgraph.cli.watch import Watch
 from flowgraph.cli.wording import counted, one_line
 from flowgraph.dsl import Workflow
 from flowgraph.errors import RunError, RunExists
-
 from flowgraph.runtime import Run, Runtime, store_url
 
 if TYPE_CHECKING:
@@ -77,9 +76,7 @@ def execute(command: RunCommand) -> int:
 
 def _told(command: RunCommand, ended: Ended) -> int:
     if command.as_json:
-        import msgspec
-
-        print_json(msgspec.to_builtins(inside.record_of(ended.row)))
+        print_json(plain_record(inside.record_of(ended.row)))
     elif ended.error is None:
         print_json(ended.result)
     if ended.error is None:
@@ -160,6 +157,3 @@ async def _standing(runtime: Runtime, row: RunRow) -> str:
     rows = await inside.history(runtime, row)
     finished = sum(1 for one in rows if one.state == "completed" and one.kind != "progress")
     return f" goes on after {counted(finished, 'finished step')}"
-
-
-

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from flowgraph.cli import inside
 from flowgraph.cli.inputs import moment_of, read_json, tags_of
-from flowgraph.cli.output import print_json
+from flowgraph.cli.output import plain_record, print_json
 from flowgraph.cli.trouble import Trouble
 from flowgraph.model import RunQuery, RunRecord, RunStatus
 from flowgraph.runtime import Client, store_url
@@ -42,7 +42,7 @@ def list_runs(
     url = store_url(store)
     records = _asked(url, lambda client: _page(client, query))
     if as_json:
-        _print_records(records)
+        print_json([plain_record(record) for record in records])
     elif not records:
         what = "no runs" if query == RunQuery(limit=limit) else "no such runs"
         print(f"There are {what} in {url}.", file=sys.stderr)
@@ -61,9 +61,7 @@ def show_run(run_id: str, store: str | None, *, tracebacks: bool, as_json: bool)
     """Print all that is known of a run."""
     if as_json:
         record = _asked(store_url(store), lambda client: _record(client, run_id))
-        import msgspec
-
-        print_json(msgspec.to_builtins(record))
+        print_json(plain_record(record))
     else:
         row, rows = _asked(store_url(store), lambda client: _history(client, run_id))
         from flowgraph.cli.show import print_run
@@ -130,12 +128,6 @@ async def _cancel(client: Client, run_id: str) -> RunStatus:
 
 
 # Printing -------------------------------------------------------------------------------------------------------------
-
-
-def _print_records(records: list[RunRecord]) -> None:
-    import msgspec
-
-    print_json(msgspec.to_builtins(records))
 
 
 def _print_table(records: list[RunRecord], limit: int) -> None:

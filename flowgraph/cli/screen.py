@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.live import Live
 from rich.text import Text
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
     from typing import TextIO
 
 _LOOKS: dict[str, tuple[str, str, str]] = {
-    # word: (symbol, symbol in ASCII, style)
     "running": ("●", "*", "blue"),
     "retrying": ("↻", "~", "yellow"),
     "sleeping": ("○", "o", "cyan"),
@@ -32,8 +32,11 @@ _LOOKS: dict[str, tuple[str, str, str]] = {
     "cancelled": ("■", "#", "red"),
     "unfinished": ("○", "o", "default"),
 }
+"""By word: the symbol, the symbol in ASCII, and the style."""
 _DIM = frozenset({"done", "progress", "unfinished"})
 """What is over is shown dimmed, so that what goes on stands out."""
+
+_ERRORS = frozenset({"failed", "retrying"})
 
 _WORD = max(map(len, _LOOKS))
 _TIME = len("59m 59s")
@@ -79,6 +82,8 @@ class Painter:
         return Text("\n", no_wrap=True, overflow="crop").join(painted)
 
     def _line(self, line: Line, left: int, note: int, time: int) -> Text:
+        if time and line.word in _ERRORS and cell_len(line.note) > note:  # The error matters more than the time.
+            note, time = note + len(_GAP) + time, 0
         symbol, plain, style = looks(line.word)
         quiet = "dim" if line.word in _DIM else ""
         text = Text(f"{'  ' * line.depth}", no_wrap=True)
@@ -147,12 +152,12 @@ class Screen:
     def start(self) -> None:
         self._live.start()
 
-    def draw(self) -> None:
-        """Show how things are now."""
-        height = max(3, self._console.height - 2)
+    def draw(self, spare: int = 2) -> None:
+        """Show how things are now; so many lines of the terminal are left free."""
+        height = max(3, self._console.height - spare)
         self._live.update(self._painter.paint(self._lines(height)), refresh=True)
 
     def stop(self) -> None:
         """Show how things are one last time, and leave that on the terminal."""
-        self.draw()
+        self.draw(spare=4)
         self._live.stop()

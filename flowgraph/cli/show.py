@@ -6,7 +6,6 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 
-
 from rich.console import Console
 from rich.text import Text
 
@@ -111,5 +110,3 @@ def _print_tracebacks(console: Console, row: RunRow, rows: Sequence[Checkpoint])
 
 def _title(row: Checkpoint) -> str:
     return f"{row.path}, attempt {row.attempt}" if row.attempt else row.path
-
-

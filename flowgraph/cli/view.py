@@ -86,7 +86,7 @@ def run_line(workflow: str, glance: Glance) -> Line:
 
 def step_lines(board: Board, glance: Glance, height: int) -> list[Line]:
     """The steps in at most `height` lines (one, at least)."""
-    ranked = sorted(_ranked(board.root, glance, ()), key=lambda place: place.rank)
+    ranked = sorted(_ranked(board.root, glance), key=lambda place: place.rank)
     least, most = 0, len(ranked)
     best = _Picture(glance, ranked).lines(board.root)
     if len(best) <= height:
@@ -107,24 +107,27 @@ def step_lines(board: Board, glance: Glance, height: int) -> list[Line]:
 
 @attrs.frozen
 class _Place:
-    """A step that may be shown, with the steps around it; the lowest `rank` is shown first."""
+    """Steps that may be shown, with the steps around them; the lowest `rank` is shown first."""
 
     rank: tuple[int, int]
-    node: Node
+    nodes: tuple[Node, ...]
     around: tuple[Node, ...]
 
 
-def _ranked(node: Node, glance: Glance, around: tuple[Node, ...]) -> Iterator[_Place]:
-    inside_finished = any(other.state.finished for other in around[1:]) or (node.path and node.state.finished)
+def _ranked(node: Node, glance: Glance, around: tuple[Node, ...] = (), depth: int = 0) -> Iterator[_Place]:
+    """What is below a node. The insides of a finished step are shown whole, or not at all."""
     children = _shown_items(node, glance) if node.counts is not None else _shown_steps(node)
+    around = (*around, node)
+    is_over = depth > 0 or (bool(node.path) and node.state.finished)
+    if is_over and children:
+        yield _Place((4 + depth, -(node.until_us or 0)), tuple(children), around)
     for child in children:
-        yield _Place(_rank(child, inside_finished=bool(inside_finished)), child, (*around, node))
-        yield from _ranked(child, glance, (*around, node))
+        if not is_over:
+            yield _Place(_rank(child), (child,), around)
+        yield from _ranked(child, glance, around, depth + is_over)
 
 
-def _rank(node: Node, *, inside_finished: bool) -> tuple[int, int]:
-    if inside_finished:
-        return 4, -(node.until_us or 0)
+def _rank(node: Node) -> tuple[int, int]:
     if node.state in _ATTENTION:
         return 0, -(node.until_us or node.since_us)
     if node.state is State.DONE:
@@ -138,17 +141,19 @@ def _shown_steps(node: Node) -> list[Node]:
 
 
 def _shown_items(node: Node, glance: Glance) -> list[Node]:
-    """A handful of a map's items: first those that failed or are tried again, then those under way for longest."""
-    items = node.children.values()
-    failing = [item for item in items if item.state in _ATTENTION]
-    going = [
-        item
-        for item in items
-        if item.state not in _ATTENTION
-        and (item.state is not State.RUNNING or item.attempt > 1 or glance.now_us - item.since_us >= CALM_US)
-    ]
-    going.sort(key=lambda item: item.since_us)
-    return [*failing[: glance.items], *going][: glance.items]
+    """A handful of a map's items: those that failed last, those that are tried again, those under way for longest."""
+    items = list(node.children.values())
+    failed = [item for item in items if item.state is State.FAILED]
+    going = [item for item in items if not item.state.finished and _is_calm(item, glance)]
+    going.sort(key=lambda item: (item.state is not State.RETRYING, item.since_us))
+    shown_failed = failed[-max(glance.items // 2, glance.items - len(going)) :]
+    chosen = {id(item) for item in [*shown_failed, *going][: glance.items]}
+    return [item for item in items if id(item) in chosen]
+
+
+def _is_calm(item: Node, glance: Glance) -> bool:
+    """Tell whether an item is worth a line, and will most likely still be there at the next glance."""
+    return item.state is not State.RUNNING or item.attempt > 1 or glance.now_us - item.since_us >= CALM_US
 
 
 # What is said of them -------------------------------------------------------------------------------------------------
@@ -159,7 +164,7 @@ class _Picture:
 
     def __init__(self, glance: Glance, places: list[_Place]) -> None:
         self._glance = glance
-        self._shown = {id(node) for place in places for node in (place.node, *place.around)}
+        self._shown = {id(node) for place in places for node in (*place.nodes, *place.around)}
 
     def lines(self, root: Node) -> list[Line]:
         return list(self._below(root, 1))
@@ -200,9 +205,8 @@ def _attempts(node: Node, depth: int) -> Iterator[Line]:
     """A line for each failed attempt."""
     for row in node.failures:
         if row.attempt:
-            yield Line(
-                depth, "failed", f"attempt {row.attempt}", failure_line(row.payload), lasting(row.finished_us - row.started_us)
-            )
+            took = lasting(row.finished_us - row.started_us)
+            yield Line(depth, "failed", f"attempt {row.attempt}", failure_line(row.payload), took)
 
 
 def _word(node: Node, glance: Glance) -> str:
@@ -268,8 +272,7 @@ def _counts_note(node: Node, counts: Counts) -> str:
     if node.state is State.FAILED and not counts.ended:
         return _error(node)
     told = f"{counts.ended:,}/{counts.total:,}" if counts.total is not None else counted(counts.ended, noun)
-    retrying = sum(item.state is State.RETRYING for item in node.children.values())
-    return " · ".join(filter(None, (told, failed, f"{retrying:,} retrying" if retrying else "")))
+    return " · ".join(filter(None, (told, failed)))
 
 
 def _amounts_note(amounts: tuple[float | None, float | None]) -> str:
@@ -298,4 +301,3 @@ def waits(board: Board) -> list[Node]:
 
 def _all(node: Node) -> Iterator[Node]:
     return chain.from_iterable(chain((child,), _all(child)) for child in node.children.values())
-

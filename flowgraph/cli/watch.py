@@ -19,6 +19,7 @@ from flowgraph.model import Checkpoint, RunStatus
 from flowgraph.model.store import RunRow
 from flowgraph.runtime import Runtime
 
+MAX_ID = 1 << 63
 POLL_S = 0.5
 """So often it is looked how the run stands; nothing tells a process of that."""
 _READING_SHARE = 20
@@ -68,7 +69,8 @@ class Watch:
         row = self.row
         if row is None:
             return Glance(now_us)
-        return Glance(now_us, row.status, None, self._note(row, now_us), row.started_us or row.created_us, row.finished_us)
+        since_us = row.started_us or row.created_us
+        return Glance(now_us, row.status, None, self._note(row, now_us), since_us, row.finished_us)
 
     def _note(self, row: RunRow, now_us: int) -> str:
         if row.status is RunStatus.PAUSED:
@@ -82,7 +84,7 @@ class Watch:
             return f"until {clock_time(min(dues), now_us)}" if dues else ""
         return ""
 
-    # Rows --------------------------------------------------------------------------------------------------------------
+    # Rows -------------------------------------------------------------------------------------------------------------
 
     def _see(self, run_id: str, what: Checkpoint | tuple[str, int]) -> None:
         if self._held is None:
@@ -117,5 +119,6 @@ class Watch:
         rows = [] if row is None else await inside.history(self._runtime, row)
         if run_id == self.board.run_id:
             self.row, self.is_here = row, inside.is_executed_here(self._runtime, run_id)
-        first = min((row.id for held_id, row in self._held or () if held_id == run_id and isinstance(row, Checkpoint)), default=None)
-        self.board.restore(run_id, rows if first is None else [row for row in rows if row.id < first])
+        held = [what.id for of, what in self._held or () if of == run_id and isinstance(what, Checkpoint)]
+        first = min(held, default=MAX_ID)
+        self.board.restore(run_id, [row for row in rows if row.id < first])

@@ -44,7 +44,7 @@ def waiting(us: int) -> str:
 
 
 def clock_time(at_us: int, now_us: int, zone: tzinfo | None = None) -> str:
-    """A moment near now, in the zone given (None: this machine's): the time of day, with the date unless it is today."""
+    """A moment near now, in the zone given (None: this machine's): the time of day, with the date if it is not today."""
     at, now = moment(at_us).astimezone(zone), moment(now_us).astimezone(zone)
     return f"{at:%H:%M:%S}" if at.date() == now.date() else f"{at:%Y-%m-%d %H:%M}"
 
@@ -55,9 +55,9 @@ def full_time(at: datetime | None, zone: tzinfo | None = None) -> str:
 
 
 def one_line(text: str, limit: int = 300) -> str:
-    """Text in one line without control characters, at most so long.
+    r"""Text in one line without control characters, at most so long.
 
-    >>> one_line("a\\n  b\\x1b[1m")
+    >>> one_line("a\n  b\x1b[1m")
     'a b�[1m'
     """
     line = " ".join(text[: 4 * limit].split())
@@ -147,8 +147,9 @@ _MARKS: dict[str, Callable[[Any], Any]] = {
 
 def json_text(value: Any, *, pretty: bool = False) -> str:
     """A JSON value as text: in one line, or for people."""
-    text = json.dumps(value, ensure_ascii=False, indent=2 if pretty else None, separators=None if pretty else (",", ":"))
-    return text if _encodable(text) else json.dumps(value, indent=2 if pretty else None)
+    indent, separators = (2, None) if pretty else (None, (",", ":"))
+    text = json.dumps(value, ensure_ascii=False, indent=indent, separators=separators)
+    return text if _encodable(text) else json.dumps(value, indent=indent, separators=separators)
 
 
 def _encodable(text: str) -> bool:

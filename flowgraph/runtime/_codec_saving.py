@@ -73,7 +73,7 @@ def text_of(tree: Any) -> str:
     """The tree as JSON text. Lone surrogates and the hugest integers, which msgspec refuses, are marked."""
     try:
         return encode(tree).decode()
-    except ValueError:  # UnicodeEncodeError is one.
+    except ValueError:  # Of which UnicodeEncodeError is one.
         return encode(_escaped(tree)).decode()
 
 

@@ -137,7 +137,7 @@ def _dump_plain(value: object, plan: Plan) -> tuple[str, object] | None:
             copy = plan.load(copy, LONE)
             assert_builtin(copy)
         return (text, copy) if copy == value else None
-    except (ValueError, TypeError, OverflowError, Misfit, BytesWarning):
+    except (ValueError, TypeError, OverflowError, msgspec.MsgspecError, Misfit, BytesWarning):
         return None
 
 
@@ -187,7 +187,7 @@ def _load(text: str, plan: Plan) -> object:
             pass  # Perhaps the plan can; at least it can say why not.
     try:
         tree = _decode(text)
-    except ValueError as error:
+    except (ValueError, msgspec.MsgspecError) as error:
         raise Misfit(f"the saved text is no JSON: {error}") from error
     try:
         return restore(tree) if text.startswith('{"$any":') else plan.load(tree, LONE)
@@ -264,7 +264,7 @@ def load_arguments(fn: Callable[..., Any] | None, text: str) -> tuple[tuple[Any,
     try:
         saved = _decode_arguments(text)
         return _converted(fn, tuple(saved.args), saved.kwargs, _load_argument)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, msgspec.MsgspecError) as error:
         raise Unfit(f"the saved arguments do not fit: {error}") from error
 
 

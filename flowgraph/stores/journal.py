@@ -210,7 +210,7 @@ class Journal:
         payload = _PAYLOADS.get(type(item))
         if payload is None or len(payload(item) or "") > _LONG_PAYLOAD:
             return False
-        return not self._writer.is_synced((item,)) or self._writer.syncs_quickly()
+        return not self._writer.is_synced((item,)) or self._writer.syncs.are_quick()
 
     # From the threads -------------------------------------------------------------------------------------------------
 

@@ -60,7 +60,7 @@ class Writer:
         self._queue: queue.SimpleQueue[Sequence[Entry] | None] = queue.SimpleQueue()
         self._backlog: deque[Entry] = deque()
         self._stopping = False
-        self._sync_peak_s = 2 * QUICK_SYNC_S
+        self.syncs = Syncs()
         self._duties: list[Duty] = []
         self._thread: threading.Thread | None = None
 
@@ -93,10 +93,6 @@ class Writer:
         """Tell whether a batch has to be on disk before it is answered."""
         return self._full or any(map(is_acknowledged, commands))
 
-    def syncs_quickly(self) -> bool:
-        """Tell whether a sync has lately been short enough to be waited for on the loop."""
-        return self._sync_peak_s < QUICK_SYNC_S
-
     def apply(self, commands: Sequence[Command], *, patient: bool) -> list[Any]:
         """Apply commands under the lock, and measure how long a sync takes."""
         synced = self.is_synced(commands)
@@ -104,7 +100,7 @@ class Writer:
         began = time.perf_counter()
         answers = self._store.apply(commands, synced=synced, patient=patient)
         if synced:
-            self._sync_peak_s = max(time.perf_counter() - began, self._sync_peak_s * _SYNC_DECAY)
+            self.syncs.note(time.perf_counter() - began)
         if self._store.wrote:
             self._commits += 1
             self._trip("after-commit", self._commits)
@@ -193,6 +189,21 @@ class Writer:
                 wait_s = duty.every_s if _done(duty.purpose, duty.perform) else min(duty.every_s, AGAIN_S)
                 duty.due_s = time.monotonic() + wait_s
         _done("tend the store", self._store.tend)
+
+
+class Syncs:
+    """How long syncs have taken lately: a maximum that fades, so that one slow sync counts for the next ones."""
+
+    def __init__(self) -> None:
+        self._peak_s = 2 * QUICK_SYNC_S
+
+    def note(self, took_s: float) -> None:
+        """Count one sync."""
+        self._peak_s = max(took_s, self._peak_s * _SYNC_DECAY)
+
+    def are_quick(self) -> bool:
+        """Tell whether the loop can wait for one."""
+        return self._peak_s < QUICK_SYNC_S
 
 
 class Duty:

@@ -61,15 +61,19 @@ class VirtualClock:
         self._now_us = until_us
 
     def now_us(self) -> int:
+        """Microseconds since the epoch, UTC."""
         return self._now_us
 
     def elapsed_us(self) -> int:
+        """Microseconds since the clock was made."""
         return self._now_us - self._start_us
 
     def draw(self) -> float:
+        """The next of the seeded numbers from 0 up to 1."""
         return self._random.random()
 
     def call_at(self, due_us: int, callback: Callable[[], None]) -> _VirtualTimer:
+        """Call `callback` when the clock comes to `due_us`."""
         self._count += 1
         timer = _VirtualTimer(callback)
         heapq.heappush(self._timers, (due_us, self._count, timer))
@@ -77,6 +81,7 @@ class VirtualClock:
         return timer
 
     def watch(self, is_busy: Callable[[], bool]) -> Callable[[], None]:
+        """Learn who may be working, so that the clock does not jump over it; returns what ends it."""
         self._busy.append(is_busy)
         return lambda: self._busy.remove(is_busy)
 

@@ -16,7 +16,8 @@
 
 Every measurement is a process of its own with a fresh store; all stores lie in one folder on one disk. The rounds go
 A B C A B C …, a ratio is taken within its round, and the table shows medians: the absolute figures drift with the
-machine, the ratios count. On a busy machine (see the loads) the lines with CPU time say most. Nothing here asserts a time. The exit code is 1 only if a measurement could not be made.
+machine, the ratios count. On a busy machine (see the loads) the lines with CPU time say most. Nothing here asserts a
+time. The exit code is 1 only if a measurement could not be made.
 
 DBOS is installed from the package index, at a fixed version, into a virtual environment of its own (kept for the next
 time). The targets are those of issue 2, for the full sizes; lines without one are there to be read.

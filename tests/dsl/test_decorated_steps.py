@@ -199,7 +199,6 @@ class Both:
         (len, False),
         (lambda: fetch_page(1), False),
     ],
-    ids=repr,
 )
 def test_async_handlers_are_told_from_plain_ones(handler, expected):
     assert is_async(handler) is expected

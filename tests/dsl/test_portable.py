@@ -30,7 +30,6 @@ def test_a_decorated_function_does_not_pickle_by_itself():
         (undecorated, (2,), 6),
         (len, ("abc",), 3),
     ],
-    ids=repr,
 )
 def test_a_portable_handler_survives_pickle(handler, args, expected):
     assert pickle.loads(pickle.dumps(portable(handler)))(*args) == expected

@@ -68,7 +68,6 @@ def test_steps_run_under_create_task_gather_and_task_groups(scope):
         unittest.mock.Mock(),
         unittest.mock.AsyncMock(),
     ],
-    ids=repr,
 )
 def test_whatever_can_be_called_may_be_a_handler(scope, handler):
     asyncio.run(step("a", handler))
@@ -162,9 +161,7 @@ def test_a_task_or_future_in_place_of_a_handler_is_refused(scope):
     asyncio.run(body())
 
 
-@pytest.mark.parametrize(
-    ("value", "what"), [(None, "None"), (3, "an int"), ("fetch", "a str"), ([fetch], "a list")], ids=repr
-)
+@pytest.mark.parametrize(("value", "what"), [(None, "None"), (3, "an int"), ("fetch", "a str"), ([fetch], "a list")])
 def test_what_cannot_be_called_is_no_handler(scope, value, what):
     with pytest.raises(DefinitionError) as caught:
         step("a", value)

@@ -64,7 +64,6 @@ def test_none_leaves_an_option_at_its_default(scope):
         ),
         ({"at_most_once": "no"}, "at_most_once='no': it is True or False, not str."),
     ],
-    ids=repr,
 )
 def test_a_bad_option_is_refused_at_the_call(scope, options, message):
     with pytest.raises(InvalidOption) as caught:

@@ -92,7 +92,6 @@ class Class:
         (functools.partial(plain), "is an object of type partial."),
         (3, "Workflow '3' is an object of type int."),
     ],
-    ids=repr,
 )
 def test_only_an_async_function_can_be_a_workflow(fn, message):
     for decorate in (workflow, workflow(name="other")):

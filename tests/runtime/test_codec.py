@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import contextlib
 import dataclasses
 import datetime as dt
 import enum
@@ -224,8 +225,9 @@ def test_the_copy_is_another_object() -> None:
 
 def test_a_database_reads_plain_data() -> None:
     text, _ = dump({"order": {"lines": [{"sku": "x"}], "total": Decimal("1.5")}})
-    query = """SELECT json_extract(?1, '$.order.lines[0].sku'), json_extract(?1, '$.order.total."$decimal"')"""
-    assert sqlite3.connect(":memory:").execute(query, (text,)).fetchone() == ("x", "1.5")
+    query = """SELECT json_extract(:text, '$.order.lines[0].sku'), json_extract(:text, '$.order.total."$decimal"')"""
+    with contextlib.closing(sqlite3.connect(":memory:")) as database:
+        assert database.execute(query, {"text": text}).fetchone() == ("x", "1.5")
 
 
 # What is refused ------------------------------------------------------------------------------------------------------
@@ -1297,12 +1299,7 @@ def test_the_codec_imports_little() -> None:
         "    module = sys.modules[name] = types.ModuleType(name)\n"
         f"    module.__path__ = [sys.path[0] + '/' + name.replace('.', '/')]\n"
         "import msgspec; before = set(sys.modules); import flowgraph.runtime.codec\n"
-        "print(sorted(m for m in set(sys.modules) - before if not m.startswith('flowgraph')))"
+        "print(*(name for name in set(sys.modules) - before if not name.startswith('flowgraph')))"
     )
     found = subprocess.run([sys.executable, "-I", "-c", script], capture_output=True, text=True, check=True)
-    assert found.stdout.strip() in (
-        "[]",
-        "['binascii']",
-        "['binascii', 'weakref']",
-        "['_weakrefset', 'binascii', 'weakref']",
-    )
+    assert set(found.stdout.split()) <= {"binascii", "math", "weakref", "_weakrefset"}

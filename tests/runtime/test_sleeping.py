@@ -285,7 +285,7 @@ async def test_a_sleep_that_user_code_cancels_lets_the_run_go_on() -> None:
     assert await result_of(flow) == "went on"
 
 
-async def test_a_thousand_sleeping_runs_all_wake(clock: VirtualClock) -> None:
+async def test_hundreds_of_sleeping_runs_all_wake(clock: VirtualClock) -> None:
     @workflow
     async def flow(number: int) -> int:
         await step.sleep("nap", 3_600 + number)

@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 
 from flowgraph import (
+    RetryAfter,
+    RetryPolicy,
     RunError,
     RunFailed,
     RunStatus,
@@ -58,10 +60,8 @@ async def test_a_timeout_bounds_each_attempt_and_not_their_sum(frozen: VirtualCl
         begun.append(step.info().attempt)
         await asyncio.Event().wait()
 
-    @workflow(step_retry=None)
+    @workflow
     async def flow() -> int:
-        from flowgraph import RetryPolicy
-
         with pytest.raises(StepTimeout) as timeout:
             await step("endless", endless, timeout=10, retry=RetryPolicy(max_attempts=3, initial=0))
         return timeout.value.attempts
@@ -290,7 +290,7 @@ async def test_a_timeout_bounds_steps_that_the_handler_left_in_background_tasks(
         run = await runtime.start(flow)
         await begun.wait()
         frozen.advance("10s")
-        assert await run.result(timeout=None) == "went on"
+        assert await run.result() == "went on"
 
 
 async def test_a_timeout_bounds_a_handler_that_returned_early(frozen: VirtualClock) -> None:
@@ -445,8 +445,6 @@ async def test_the_time_that_a_run_sleeps_listens_or_waits_does_not_count(frozen
 
 
 async def test_a_long_backoff_does_not_count_as_executing(frozen: VirtualClock) -> None:
-    from flowgraph import RetryAfter
-
     flaky = Flaky(RetryAfter("1d"))
 
     @workflow(timeout="10s")
