@@ -251,7 +251,7 @@ class Board:
             done = f"{done}{key}" if key.startswith("[") else f"{done}/{key}" if done else key
             node = nodes[-1].children.get(key)
             if node is None:
-                node = Node(leaf_name(done), done, since_us=at_us)
+                node = Node(leaf_name(key), done, since_us=at_us)
                 nodes[-1].children[key] = node
                 if key.startswith("[") and nodes[-1].counts is None:
                     nodes[-1].counts = Counts()

@@ -1,5 +1,7 @@
 """The commands and their options. What they do is loaded when they are called, so that ``--help`` is quick."""
 
+# ruff: noqa: D301 (click wants the character that \b stands for)
+
 from __future__ import annotations
 
 import os
@@ -58,6 +60,11 @@ def _say(sentence: str) -> int:
     return TROUBLE
 
 
+def _help_unless_called(context: click.Context) -> None:
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help())
+
+
 def _store_option(command: Callable[..., Any]) -> Callable[..., Any]:
     return click.option("--store", metavar="URL", help=_STORE_HELP)(command)
 
@@ -66,17 +73,17 @@ def _json_option(text: str) -> Callable[[Callable[..., Any]], Callable[..., Any]
     return click.option("--json", "as_json", is_flag=True, help=text)
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.version_option(
-    None, "--version", package_name="flowgraph", prog_name="flowgraph", message="%(prog)s %(version)s"
-)
-def flowgraph() -> None:
-    r"""Run durable workflows, and look at their runs.
+@click.group(invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="flowgraph", message="%(prog)s %(version)s")
+@click.pass_context
+def flowgraph(context: click.Context) -> None:
+    """Run durable workflows, and look at their runs.
 
     \b
     Example:
       flowgraph run pipeline.py:data_pipeline --input '{"source": "https://example.org"}'
     """
+    _help_unless_called(context)
 
 
 @flowgraph.command()
@@ -102,7 +109,7 @@ def run(
     durability: Any,
     as_json: bool,
 ) -> int:
-    r"""Run the workflow TARGET, which is file.py:workflow or module:workflow.
+    """Run the workflow TARGET, which is file.py:workflow or module:workflow.
 
     The result is printed as JSON on stdout, everything else on stderr. A run that was interrupted goes on from its
     last finished step when it is run again with the same --run-id. A file that has one workflow needs no name.
@@ -120,14 +127,16 @@ def run(
     return execute(RunCommand(target, input_, run_id, store, tags_of(tags), durability, as_json))
 
 
-@flowgraph.group()
-def runs() -> None:
-    r"""Look at the runs of a store, send to them, cancel them.
+@flowgraph.group(invoke_without_command=True)
+@click.pass_context
+def runs(context: click.Context) -> None:
+    """Look at the runs of a store, send to them, cancel them.
 
     \b
     Example:
       flowgraph runs list --status failed --since 1d
     """
+    _help_unless_called(context)
 
 
 @runs.command("list")
@@ -141,7 +150,7 @@ def runs() -> None:
 @_store_option
 @_json_option("Print a JSON array of the runs' records.")
 def list_(**options: Any) -> int:
-    r"""List runs, newest first.
+    """List runs, newest first.
 
     \b
     Example:
@@ -158,7 +167,7 @@ def list_(**options: Any) -> int:
 @_store_option
 @_json_option("Print the run's whole record as a JSON object.")
 def show(run_id: str, tracebacks: bool, store: str | None, as_json: bool) -> int:
-    r"""Show one run: its steps, attempts and errors, and what it waits for.
+    """Show one run: its steps, attempts and errors, and what it waits for.
 
     \b
     Example:
@@ -176,7 +185,7 @@ def show(run_id: str, tracebacks: bool, store: str | None, as_json: bool) -> int
 @click.option("--id", "send_id", metavar="ID", help="The same id is delivered once, however often it is sent.")
 @_store_option
 def send(run_id: str, event: str, payload: str | None, send_id: str | None, store: str | None) -> int:
-    r"""Send the event EVENT to a run, with a payload of JSON, @FILE, or - for stdin.
+    """Send the event EVENT to a run, with a payload of JSON, @FILE, or - for stdin.
 
     \b
     Example:
@@ -191,7 +200,7 @@ def send(run_id: str, event: str, payload: str | None, send_id: str | None, stor
 @click.argument("run_id", metavar="ID")
 @_store_option
 def cancel(run_id: str, store: str | None) -> int:
-    r"""Cancel a run, and its child runs.
+    """Cancel a run, and its child runs.
 
     \b
     Example:

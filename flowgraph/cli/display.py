@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -10,12 +11,14 @@ from typing import TYPE_CHECKING, Protocol, TextIO
 
 from flowgraph.cli.plain import Teller
 from flowgraph.cli.view import Line, run_lines
+from flowgraph.cli.watch import POLL_S, Watch
 from flowgraph.errors import StoreError
 
 if TYPE_CHECKING:
     from flowgraph.cli.board import Node
-    from flowgraph.cli.watch import Watch
     from flowgraph.model import Checkpoint
+
+logger = logging.getLogger("flowgraph")
 
 DRAW_S = 0.1
 """The live display changes so often at most."""
@@ -52,7 +55,9 @@ async def shown(display: Display, watch: Watch) -> AsyncIterator[None]:
     finally:
         for task in tasks:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        for outcome in await asyncio.gather(*tasks, return_exceptions=True):
+            if isinstance(outcome, Exception):  # No reason to give up the run, and none to be silent.
+                logger.error("the run could not be shown to its end", exc_info=outcome)
 
 
 async def _following(watch: Watch) -> None:
@@ -117,4 +122,4 @@ class PlainDisplay:
                 if standing:
                     print(f"The run is {standing}", file=self._file, flush=True)
             before = standing
-            await asyncio.sleep(2 * DRAW_S if watch.row is None else TICK_S)
+            await asyncio.sleep(POLL_S)

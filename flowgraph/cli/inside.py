@@ -64,7 +64,7 @@ def typed_arguments(
         text = msgspec.json.encode({"args": args, "kwargs": kwargs}).decode()
         return codec.load_arguments(workflow.fn, text)
     except TypeError as error:
-        raise Trouble(f"{error}. {_example(workflow)}") from error
+        raise Trouble(f"{str(error).rstrip('.')}. {_example(workflow)}") from error
     except codec.Unfit as error:
         raise Trouble(f"The input does not fit {workflow.name!r} {workflow.signature}: {error.reason}.") from error
 

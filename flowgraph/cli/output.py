@@ -6,6 +6,7 @@ import base64
 import json
 import os
 import sys
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import date, datetime, time
@@ -70,6 +71,8 @@ def _builtin(value: Any) -> Any:
         return value.value
     if isinstance(value, set | frozenset):
         return sorted(value, key=lambda item: json.dumps(item, default=_builtin, sort_keys=True))
+    if isinstance(value, range | deque):
+        return list(value)
     if isinstance(value, date | time):
         return value.isoformat()
     if isinstance(value, bytes | bytearray):

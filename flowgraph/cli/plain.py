@@ -84,7 +84,7 @@ def _after(attempts: int) -> str:
 
 
 def _is_mark(counts: Counts) -> bool:
-    """Tell whether so many ended items are worth a line: each tenth; where the total is not known 1, 2, 5, 10, 20, 50."""
+    """Tell whether so many ended items are worth a line: each tenth; of an unknown total 1, 2, 5, 10, 20, 50."""
     ended = counts.ended
     if counts.total:
         return ended * 10 // counts.total > (ended - 1) * 10 // counts.total and ended < counts.total

@@ -5,25 +5,31 @@ from __future__ import annotations
 import asyncio
 import shlex
 import sys
+import time
 from typing import TYPE_CHECKING, Any, Literal, TextIO
 
 import attrs
 
 from flowgraph.cli import inside
+from flowgraph.cli.board import Board
 from flowgraph.cli.display import display_for, shown
 from flowgraph.cli.inputs import arguments, read_json
 from flowgraph.cli.interrupt import Interruption
 from flowgraph.cli.output import natural, plain_record, print_json, stdout_kept_free
 from flowgraph.cli.target import load_target
-from flowgraph.cli.trouble import COMPLETED, ENDED_BADLY
+from flowgraph.cli.trouble import COMPLETED, ENDED_BADLY, Trouble
+from flowgraph.cli.view import Glance, step_note, waits
 from flowgraph.cli.watch import Watch
 from flowgraph.cli.wording import counted, one_line
 from flowgraph.dsl import Workflow
-from flowgraph.errors import RunError, RunExists
+from flowgraph.errors import RunError, RunExists, StoreError
 from flowgraph.runtime import Run, Runtime, store_url
 
 if TYPE_CHECKING:
     from flowgraph.model.store import RunRow
+
+MOST_WAITS = 3
+"""So many of the waits of a run that goes on are told of."""
 
 
 @attrs.frozen
@@ -71,6 +77,8 @@ def execute(command: RunCommand) -> int:
             except (asyncio.CancelledError, KeyboardInterrupt):
                 session.say(session.last_words())
                 return interruption.code
+            except StoreError as error:
+                raise Trouble(f"{str(error).rstrip('.')}{session.way_on() or '.'}") from error
     return _told(command, ended)
 
 
@@ -94,6 +102,7 @@ class _Session:
         self._url = url
         self._file = file
         self._run_id: str | None = None
+        self._began_us = time.time_ns() // 1_000
 
     def say(self, text: str) -> None:
         print(text, file=self._file, flush=True)
@@ -103,9 +112,13 @@ class _Session:
 
     def last_words(self) -> str:
         """What to say when the command is interrupted."""
+        return f"Interrupted{self.way_on()}" if self._run_id is not None else "Interrupted before the run was started."
+
+    def way_on(self) -> str:
+        """How the run that was started can be continued."""
         if self._run_id is None:
-            return "Interrupted before the run was started."
-        return f"Interrupted; the run is unfinished. Continue it with: {self._command.again(self._run_id)}"
+            return ""
+        return f"; the run is unfinished. Continue it with: {self._command.again(self._run_id)}"
 
     def prepare(self) -> None:
         """Load the target and read the input, before anything is stored."""
@@ -135,10 +148,10 @@ class _Session:
         if before is not None and command.input is None:
             if before.workflow != workflow.name:
                 raise RunExists(before.id, f"the workflow {before.workflow!r} instead of {workflow.name!r}")
-            return await runtime.get(before.id), await _standing(runtime, before)
+            return await runtime.get(before.id), await _standing(runtime, before, self._began_us)
         args, kwargs = inside.typed_arguments(workflow, *((), {}) if self._input is None else arguments(self._input))
         run = await runtime.start(workflow, *args, run_id=command.run_id, tags=command.tags, **kwargs)
-        return run, "" if before is None else await _standing(runtime, before)
+        return run, "" if before is None else await _standing(runtime, before, self._began_us)
 
     async def _end(self, runtime: Runtime, run: Run[Any]) -> Ended:
         error: RunError | None = None
@@ -151,9 +164,14 @@ class _Session:
         return Ended(row, natural(value, inside.record_of(row).output), error)
 
 
-async def _standing(runtime: Runtime, row: RunRow) -> str:
-    if row.status.finished:
+async def _standing(runtime: Runtime, row: RunRow, now_us: int) -> str:
+    """How the run stood when this command began; since then the Runtime may have taken it up."""
+    if row.finished_us is not None and row.finished_us < now_us:
         return f" is {row.status.value.replace('_', ' ')} already"
-    rows = await inside.history(runtime, row)
+    rows = [one for one in await inside.history(runtime, row) if one.finished_us < now_us]
     finished = sum(1 for one in rows if one.state == "completed" and one.kind != "progress")
-    return f" goes on after {counted(finished, 'finished step')}"
+    board = Board(row.id)
+    board.restore(row.id, rows)
+    glance = Glance(now_us, row.status)
+    waiting = [f"{node.path} is {node.state.value} {step_note(node, glance)}".rstrip() for node in waits(board)]
+    return "; ".join([f" goes on after {counted(finished, 'finished step')}", *waiting[:MOST_WAITS]])

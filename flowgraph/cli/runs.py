@@ -66,7 +66,7 @@ def show_run(run_id: str, store: str | None, *, tracebacks: bool, as_json: bool)
         row, rows = _asked(store_url(store), lambda client: _history(client, run_id))
         from flowgraph.cli.show import print_run
 
-        print_run(row, rows, tracebacks=tracebacks)
+        print_run(row, rows, store, tracebacks=tracebacks)
     return 0
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -9,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from rich.console import Console
 from rich.text import Text
 
-from flowgraph.cli.board import Board
+from flowgraph.cli.board import Board, State
 from flowgraph.cli.inside import record_of
 from flowgraph.cli.screen import Painter, screen_console
 from flowgraph.cli.view import Glance, run_line, step_lines, waits
@@ -34,15 +35,16 @@ SHOWN_ITEMS = 20
 _LABEL = 11
 
 
-def print_run(row: RunRow, rows: Sequence[Checkpoint], *, tracebacks: bool) -> None:
+def print_run(row: RunRow, rows: Sequence[Checkpoint], store: str | None, *, tracebacks: bool) -> None:
     """Print a run: what it is, how it stands, its steps, and what it waits for."""
     console = screen_console(sys.stdout, terminal=sys.stdout.isatty())
     board = Board(row.id, keep=KEPT_STEPS)
     board.restore(row.id, rows)
     now_us = time.time_ns() // 1_000
-    note = one_line(row.reason or "")
-    glance = Glance(now_us, row.status, None, note, row.started_us, row.finished_us, attempts=True, items=SHOWN_ITEMS)
-    _print_lines(console, [_labelled(label, text) for label, text in _facts(row, board, now_us)])
+    glance = Glance(
+        now_us, row.status, since_us=row.started_us, until_us=row.finished_us, attempts=True, items=SHOWN_ITEMS
+    )
+    _print_facts(console, [*_facts(row, board, now_us), *_calls(row, board, store)])
     lines = [run_line(row.workflow, glance), *step_lines(board, glance, MOST_LINES)]
     console.print()
     console.print(Painter(console).paint(lines), soft_wrap=True)
@@ -87,13 +89,17 @@ def _waits(board: Board, now_us: int) -> Iterator[str]:
         yield f"{node.path}: {' '.join(filter(None, (node.state.value, what, since)))}{until}"
 
 
-def _labelled(label: str, text: str) -> Text:
-    return Text.assemble((label.ljust(_LABEL), "dim"), text)
+def _calls(row: RunRow, board: Board, store: str | None) -> Iterator[tuple[str, str]]:
+    """The commands that send what is listened for."""
+    option = "" if store is None else f" --store {shlex.quote(store)}"
+    for node in waits(board):
+        if node.state is State.LISTENING and not row.status.finished:
+            yield "send it", f"flowgraph runs send {shlex.quote(row.id)} {shlex.quote(node.detail)} '…'{option}"
 
 
-def _print_lines(console: Console, lines: Sequence[Text]) -> None:
-    for line in lines:
-        console.print(line, soft_wrap=True)
+def _print_facts(console: Console, facts: Sequence[tuple[str, str]]) -> None:
+    for label, text in facts:
+        console.print(Text.assemble((label.ljust(_LABEL), "dim"), text), soft_wrap=True)
 
 
 def _print_tracebacks(console: Console, row: RunRow, rows: Sequence[Checkpoint]) -> None:

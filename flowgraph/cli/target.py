@@ -54,8 +54,8 @@ def split_target(target: str) -> tuple[str, str | None]:
 
 def _load_file(file: Path) -> ModuleType:
     if not file.is_file():
-        what = "is a folder, not a file" if file.is_dir() else "does not exist"
-        raise Trouble(f"The file {file} {what}{_suggested_file(file)}.")
+        what = "is a folder, not a file." if file.is_dir() else f"does not exist{_suggested_file(file)}"
+        raise Trouble(f"The file {file} {what}")
     file = file.resolve()
     _put_first(str(file.parent))
     name = _module_name(file)
@@ -107,7 +107,7 @@ def _suggested_file(file: Path) -> str:
     except OSError:
         names = []
     close = difflib.get_close_matches(file.name, names, 1)
-    return f"; did you mean {file.parent / close[0]}?".rstrip("?") if close else ""
+    return f"; did you mean {file.parent / close[0]}?" if close else "."
 
 
 def _failed(place: str, error: BaseException) -> BaseException:

@@ -170,11 +170,13 @@ class _Picture:
         return list(self._below(root, 1))
 
     def _below(self, node: Node, depth: int) -> Iterator[Line]:
-        shown = [child for child in node.children.values() if id(child) in self._shown]
-        hidden = [] if node.counts is not None else [c for c in node.children.values() if id(c) not in self._shown]
+        shown, hidden = self._split(node)
         if node.path and node.state.finished and not shown:
             return
-        before, after = ([], []) if is_item(node) else _summaries(node, hidden, depth)
+        if node.counts is None and not is_item(node):
+            before, after = _summaries(node, hidden, depth)
+        else:
+            before, after = [], []
         yield from before
         for child in shown:
             yield self._line(child, depth)
@@ -183,10 +185,27 @@ class _Picture:
             yield from self._below(child, depth + 1)
         yield from after
 
+    def _split(self, node: Node) -> tuple[list[Node], list[Node]]:
+        """The children that are shown, and those that are not. A line that counts one step could as well show it."""
+        children = list(node.children.values())
+        shown = self._shown
+        if node.counts is None and any(id(child) in shown for child in children):
+            shown = shown | {id(child) for child in _alone(children, shown, node.folded)}
+        return [child for child in children if id(child) in shown], [c for c in children if id(c) not in shown]
+
     def _line(self, node: Node, depth: int) -> Line:
         opened = any(id(child) in self._shown for child in node.children.values())
         note = step_note(node, self._glance, opened=opened)
         return Line(depth, _word(node, self._glance), node.name, note, _time(node, self._glance), _bar(node))
+
+
+def _alone(children: list[Node], shown: set[int], folded: int) -> Iterator[Node]:
+    """The children that are the only hidden ones of their kind, finished or not."""
+    hidden = [child for child in children if id(child) not in shown and child.state is not State.TOLD]
+    for is_finished in (True, False):
+        same = [child for child in hidden if child.state.finished is is_finished]
+        if len(same) == 1 and not (is_finished and folded):
+            yield same[0]
 
 
 def _summaries(node: Node, hidden: list[Node], depth: int) -> tuple[list[Line], list[Line]]:

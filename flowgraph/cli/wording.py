@@ -44,7 +44,7 @@ def waiting(us: int) -> str:
 
 
 def clock_time(at_us: int, now_us: int, zone: tzinfo | None = None) -> str:
-    """A moment near now, in the zone given (None: this machine's): the time of day, with the date if it is not today."""
+    """A moment near now, in a zone (None: this machine's): the time of day, with the date if that is not today."""
     at, now = moment(at_us).astimezone(zone), moment(now_us).astimezone(zone)
     return f"{at:%H:%M:%S}" if at.date() == now.date() else f"{at:%Y-%m-%d %H:%M}"
 

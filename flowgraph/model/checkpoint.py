@@ -7,6 +7,7 @@ rows say, by state:
 - ``started``: an at-most-once body is about to run; or a map began, with the number and the digest of its items.
 - ``waiting``: a durable wait, with its wake time, its event, or the run that it waits for.
 - ``retrying``: an attempt failed, and the next one comes at ``due_us``.
+- ``cancelled``: user code cancelled a wait, which counts no longer.
 - ``completed``: the result, which never changes.
 - ``failed``: the failure, which is raised again on every replay, until the parent's attempt is given up.
 """
@@ -23,6 +24,7 @@ MAX_SEQUENCE = (1 << SEQUENCE_BITS) - 1
 STARTED = "started"
 WAITING = "waiting"
 RETRYING = "retrying"
+CANCELLED = "cancelled"
 COMPLETED = "completed"
 FAILED = "failed"
 

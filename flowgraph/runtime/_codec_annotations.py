@@ -18,8 +18,9 @@ from typing import Any, Literal, TypeVar, Union, get_args, get_origin
 from flowgraph.runtime._codec_classes import UNSET, Shape, describe, enum_shape, field_types, substitute
 from flowgraph.runtime._codec_plans import (
     ANY,
-    EXACT,
-    LONE,
+    LENIENT,
+    RENAMED,
+    REPAIRING,
     SCALAR_PLANS,
     Plan,
     abstract_plan,
@@ -34,7 +35,7 @@ from flowgraph.runtime._codec_plans import (
     reader_of,
     union_plan,
 )
-from flowgraph.runtime._codec_restoring import Misfit, made, mark_of, restore, restore_entries
+from flowgraph.runtime._codec_restoring import Misfit, has_instance, made, mark_of, restore, restore_entries
 
 _MOST_PLANS = 4_096  # `returns=list[Order]` at a call makes a new object each time.
 
@@ -185,32 +186,33 @@ _PlannedField = tuple[str, str, bool, Plan]  # key, alias, required, plan
 
 def _instance_plan(shape: Shape, arguments: tuple[Any, ...]) -> Plan:
     name = shape.cls.__name__
-    fields: list[_PlannedField] = []
+    planned: list[list[_PlannedField]] = []
 
     def load(tree: Any, mode: int) -> Any:
-        if type(tree) is dict and "$as" in tree:
-            if mode != LONE and tree["$as"] != name:
+        if type(tree) is dict and mark_of(tree) == "$as":
+            if tree["$as"] != name and not mode & RENAMED:
                 raise misfit(tree, name)
-        elif mode == EXACT:
+            mode &= ~LENIENT
+        elif not mode & LENIENT:
             raise misfit(tree, name)
         elif shape.read is not None:
             return made(name, shape.read, restore(tree))
         else:
             tree = _as_object(tree, shape)
-        if not fields:
-            fields.extend(_planned_fields(shape, arguments))
-        return made(name, shape.build, _field_values(name, fields, tree, mode))
+        if not planned:
+            planned.append(_planned_fields(shape, arguments))
+        return made(name, shape.build, _field_values(name, planned[0], tree, mode))
 
     return Plan(load, owner=name)
 
 
 def _planned_fields(shape: Shape, arguments: tuple[Any, ...]) -> list[_PlannedField]:
     annotations = field_types(shape.cls, arguments)
-    planned = [
+    fields = [
         (field.key, field.alias, field.required, plan_for(annotations.get(field.attribute, Any)))
         for field in shape.fields
     ]
-    return planned + [(key, key, False, ANY) for key in shape.more]
+    return fields + [(key, key, False, ANY) for key in shape.more]
 
 
 def _field_values(name: str, fields: list[_PlannedField], tree: dict[str, Any], mode: int) -> dict[str, Any]:
@@ -220,14 +222,23 @@ def _field_values(name: str, fields: list[_PlannedField], tree: dict[str, Any], 
         if type(item) in plan.scalars:
             values[key] = item
         elif item is not UNSET:
-            try:
-                values[key] = plan.load(item, mode)
-            except Misfit as error:
-                error.path.append(f".{key}")
-                raise
+            values[key] = _field_value(key, plan, tree, item, mode)
         elif required:
             raise Misfit(f"{name} needs {key!r}, which was not saved")
     return values
+
+
+def _field_value(key: str, plan: Plan, tree: dict[str, Any], item: Any, mode: int) -> Any:
+    if type(item) is dict and mark_of(item) == "$any":
+        return restore(item)
+    try:
+        return plan.load(item, mode)
+    except Misfit as error:
+        if mode & REPAIRING and not has_instance(item):
+            tree[key] = {"$any": item}
+            return restore(item)
+        error.path.append(f".{key}")
+        raise
 
 
 def _as_object(tree: Any, shape: Shape) -> dict[str, Any]:
@@ -242,25 +253,25 @@ def _as_object(tree: Any, shape: Shape) -> dict[str, Any]:
 def _typed_dict_plan(cls: Any, arguments: tuple[Any, ...]) -> Plan:
     """A TypedDict is a dict: it carries no class, and keys that it does not name are kept as they are."""
     name = cls.__name__
-    plans: dict[str, Plan] = {}
-    required: set[str] = set()
-
-    def compile_fields() -> None:
-        for key, hint in field_types(cls, arguments).items():
-            plans[key] = plan_for(hint)
-            if _is_required(cls, key, get_origin(hint)):
-                required.add(key)
+    compiled: list[tuple[dict[str, Plan], set[str]]] = []
 
     def load(tree: Any, mode: int) -> Any:
         if type(tree) is not dict or mark_of(tree):
             raise misfit(tree, name)
-        if not plans:
-            compile_fields()
+        if not compiled:
+            compiled.append(_planned_keys(cls, arguments))
+        plans, required = compiled[0]
         if missing := sorted(required - tree.keys()):
             raise Misfit(f"{name} needs {missing[0]!r}, which was not saved")
         return restore_entries(tree, lambda key, item: plans.get(key, ANY).load(item, mode))
 
     return Plan(load)
+
+
+def _planned_keys(cls: Any, arguments: tuple[Any, ...]) -> tuple[dict[str, Plan], set[str]]:
+    hints = field_types(cls, arguments)
+    required = {key for key, hint in hints.items() if _is_required(cls, key, get_origin(hint))}
+    return {key: plan_for(hint) for key, hint in hints.items()}, required
 
 
 def _is_required(cls: Any, key: str, qualifier: Any) -> bool:

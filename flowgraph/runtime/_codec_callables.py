@@ -15,7 +15,7 @@ from typing import Any, get_args, get_origin
 from weakref import WeakKeyDictionary
 
 from flowgraph.runtime._codec_annotations import plan_for
-from flowgraph.runtime._codec_classes import resolve
+from flowgraph.runtime._codec_classes import own_annotations, resolve
 from flowgraph.runtime._codec_plans import Plan
 
 _returns: WeakKeyDictionary[Any, Any] = WeakKeyDictionary()
@@ -26,12 +26,12 @@ def return_annotation(handler: Callable[..., Any]) -> object:
 
     A class returns itself. What an awaitable gives is unwrapped, since the caller awaits it.
     """
-    if type(handler) is FunctionType and "return" not in handler.__annotations__:
-        return Any  # Lambdas are made anew at each call.
-    if isinstance(handler, type):
-        return handler
+    if type(handler) is FunctionType and handler.__name__ == "<lambda>":
+        return Any  # It has no annotations, and is made anew at each call.
     function = _function_of(handler)
-    known = _returns.get(function, _MISSING) if isinstance(function, FunctionType) else Any
+    if not isinstance(function, FunctionType):
+        return function if isinstance(function, type) else Any
+    known = _returns.get(function, _MISSING)
     if known is _MISSING:
         known = _returns[function] = _unwrapped(_annotation(function, "return"))
     return known
@@ -56,12 +56,11 @@ def _function_of(handler: Any) -> Any:
             return call if isinstance(call, FunctionType) else handler
 
 
-def _annotation(function: FunctionType, name: str) -> Any:
-    try:
-        annotation = function.__annotations__.get(name, Any)
-    except Exception:  # noqa: BLE001 - Python 3.14 evaluates them here.
+def _annotation(function: Any, name: str) -> Any:
+    annotations = own_annotations(function)
+    if name not in annotations:
         return Any
-    return resolve(annotation, function.__globals__, _names_around(function))
+    return resolve(annotations[name], function.__globals__, _names_around(function))
 
 
 def _names_around(function: FunctionType) -> dict[str, Any]:

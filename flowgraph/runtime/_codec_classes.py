@@ -295,12 +295,13 @@ def _hints_one_by_one(cls: type) -> dict[str, Any]:
     return hints
 
 
-def own_annotations(cls: type) -> dict[str, Any]:
-    """The annotations that the class itself declares, unresolved; none, if they cannot even be read."""
-    try:
-        return inspect.get_annotations(cls)
-    except Exception:  # noqa: BLE001 - Python 3.14 evaluates them here.
-        return {}
+def own_annotations(holder: Any) -> dict[str, Any]:
+    """The annotations that a class or a function itself declares, as they stand there."""
+    if sys.version_info >= (3, 14):
+        import annotationlib
+
+        return annotationlib.get_annotations(holder, format=annotationlib.Format.FORWARDREF)
+    return inspect.get_annotations(holder)
 
 
 def resolve(annotation: Any, global_names: dict[str, Any], local_names: Mapping[str, Any]) -> Any:

@@ -4,14 +4,16 @@ A plan reads two kinds of trees. What `save` wrote describes itself by its marks
 (`--input`, an event from a web hook, an argument sent by a client that has no code) is plain JSON: there a text is read
 as a Decimal, an object as an Order, a list as a tuple, where the annotation says so.
 
-The *mode* says how much of that is allowed:
+The *mode* says how much of that is allowed, in bits:
 
-    LONE    both kinds; an instance of a class that was renamed since fits, because only one class is in question
-    AMONG   both kinds; the name of a class must be right, because a union leaves a choice
-    EXACT   only what `save` wrote for just this type
+    LENIENT    what a person wrote is read; without it, only what `save` wrote for just this type
+    RENAMED    an instance may carry another name than the class has, because only one class is in question
+    REPAIRING  a field of an instance may hold what its annotation excludes, as `name: str = None` does: it is marked
+               with `$any` in the tree, and read as if it had no annotation
 
-A union tries its members EXACT and then AMONG, so the value that was saved wins over one that could be read into the
-text, whatever the order of the members.
+A whole text is read by ROOT, which is LENIENT and RENAMED. Inside of an instance that `save` wrote nothing is LENIENT.
+A union tries its members without LENIENT first, so the value that was saved wins over one that could be read into the
+text, whatever the order of the members; and always without RENAMED, because there is a choice.
 
 A plan also knows two short cuts. `scalars` are the types of JSON scalars that it takes verbatim. `plain` is a type with
 which msgspec decodes a text without marks to what `load` would give, in C; None, where there is no such type.
@@ -41,9 +43,10 @@ from flowgraph.runtime._codec_restoring import (
     restore_span,
 )
 
-LONE: Final = 0
-AMONG: Final = 1
-EXACT: Final = 2
+LENIENT: Final = 1
+RENAMED: Final = 2
+REPAIRING: Final = 4
+ROOT: Final = LENIENT | RENAMED
 
 Load = Callable[[Any, int], Any]
 Decode = Callable[[str | bytes], Any]
@@ -140,7 +143,7 @@ def atom_plan(cls: type, read: Read) -> Plan:
 
     def load(tree: Any, mode: int) -> Any:
         mark = mark_of(tree) if type(tree) is dict else ""
-        if mark == "$as" or (not mark and mode == EXACT):
+        if mark == "$as" or (not mark and not mode & LENIENT):
             raise misfit(tree, name)
         value = restore_marked(tree, mark) if mark else made(name, read, tree)
         if not isinstance(value, cls):
@@ -218,7 +221,7 @@ def marked_items_plan(kind: type, item: Plan) -> Plan:
 
 
 def _trees(tree: Any, name: str, mode: int) -> list[Any]:
-    if type(tree) is list and mode != EXACT:
+    if type(tree) is list and mode & LENIENT:
         return tree
     if type(tree) is not dict or mark_of(tree) != "$" + name:
         raise misfit(tree, name)
@@ -266,7 +269,7 @@ def marked_mapping_plan(kind: type[OrderedDict[Any, Any]] | type[Counter[Any]], 
     name = kind.__name__
 
     def load(tree: Any, mode: int) -> Any:
-        if mode == EXACT and not (type(tree) is dict and mark_of(tree)):
+        if not mode & LENIENT and not (type(tree) is dict and mark_of(tree)):
             raise misfit(tree, name)
         return made(name, lambda pairs: kind(dict(pairs)), _pairs(tree, name, keys, values, mode))
 
@@ -290,7 +293,7 @@ def _key_reader(keys: Plan, mode: int) -> Read:
         try:
             return keys.load(key, mode)
         except Misfit:
-            if mode == EXACT or not key.removeprefix("-").isdecimal():
+            if not mode & LENIENT or not key.removeprefix("-").isdecimal():
                 raise
             return keys.load(int(key), mode)
 
@@ -361,9 +364,11 @@ def _choice_load(plans: list[Plan]) -> Load:
     def load(tree: Any, mode: int) -> Any:
         if type(tree) in scalars:
             return tree
-        candidates = by_owner.get(tree.get("$as", ""), plans) if type(tree) is dict else plans
+        mark = mark_of(tree) if type(tree) is dict else ""
+        candidates = by_owner.get(tree[mark], plans) if mark == "$as" else plans
         failure = misfit(tree, "a union that has no such member")
-        for attempt in (EXACT,) if mode == EXACT else (EXACT, AMONG):
+        strict = mode & REPAIRING
+        for attempt in (strict, strict | LENIENT) if mode & LENIENT else (strict,):
             for plan in candidates:
                 try:
                     return plan.load(tree, attempt)

@@ -54,6 +54,11 @@ def mark_of(tree: dict[str, Any]) -> str:
     return first if first[:1] == MARK else ""
 
 
+def has_instance(tree: Any) -> bool:
+    """Whether a tree holds an instance of a user's class, so that an annotation is needed to read it."""
+    return b'{"$as":' in msgspec.json.encode(tree)
+
+
 def restore_items(trees: list[Any], load: Callable[[Any], Any]) -> list[Any]:
     values: list[Any] = []
     try:

@@ -53,7 +53,8 @@ class Refused(Exception):
 
 def where(path: list[str]) -> str:
     """`at ['orders'][3].total, ` as the start of a sentence, or nothing for the value itself."""
-    return f"at {''.join(reversed(path))}, " if path else ""
+    steps = path[::-1] if len(path) <= 12 else [*path[:-9:-1], " ... ", *path[3::-1]]
+    return f"at {''.join(steps)}, " if path else ""
 
 
 # Saving ---------------------------------------------------------------------------------------------------------------
@@ -251,30 +252,30 @@ _MOST_SHAPES = 1_024  # A handler may define its class inside itself, anew at ea
 
 
 def shape_of(kind: type) -> Shape | None:
-    """The shape of a user's class that `save` accepts."""
-    if kind not in _SAVERS:
-        _saver_for(kind)
-    return _SHAPES.get(kind)
+    """The shape of a user's class, if it has one."""
+    shape = _SHAPES.get(kind)
+    if shape is None and kind not in _SAVERS:
+        shape = enum_shape(kind) if issubclass(kind, Enum) else describe(kind)
+    return shape
 
 
 def _saver_for(kind: type) -> Saver:
     """The saver of a type that was not met before; for one that cannot be saved, a saver that says why."""
     _admit_late_types()
-    if kind not in _SAVERS:
-        shape = enum_shape(kind) if issubclass(kind, Enum) else describe(kind)
-        if shape is None:
-            return _refuse
-        _learn(shape)
-    return _SAVERS.get(kind, _refuse)
+    if kind in _SAVERS:
+        return _SAVERS[kind]
+    shape = shape_of(kind)
+    return _learn(shape) if shape else _refuse
 
 
-def _learn(shape: Shape) -> None:
+def _learn(shape: Shape) -> Saver:
     if len(_SHAPES) >= _MOST_SHAPES:
         for kind in list(_SHAPES):
             _SAVERS.pop(kind, None)
             _SHAPES.pop(kind, None)
-    _SAVERS[shape.cls] = _saver_of_shape(shape)
-    _SHAPES[shape.cls] = shape
+    saver = _saver_of_shape(shape)
+    _SAVERS[shape.cls], _SHAPES[shape.cls] = saver, shape
+    return saver
 
 
 def _admit_late_types() -> None:

@@ -107,6 +107,9 @@ async def _attempt(
     if run.engine.observers:
         run.engine.observe_start(run.id, path, attempt)
     deadline = None if options.timeout is None else Deadline(run.clock, options.timeout)
+    task = asyncio.current_task()
+    assert task is not None
+    run.bodies[path] = task
     try:
         value = await _body(run, scope, handler, args, options, deadline)
         text, copy = codec.dump(value, annotation)
@@ -121,9 +124,13 @@ async def _attempt(
     else:
         _final(run, path, COMPLETED, attempt, started_us, text, then, detail, copy)
         return None
+    finally:
+        del run.bodies[path]
+    timed_out = deadline is not None and deadline.expired
+    if timed_out:
+        scope.abandon_calls()
     await scope.drain()
     run.check()
-    timed_out = deadline is not None and deadline.expired
     payload = failure_text(failures.step_failure(path, error, attempt, timed_out=timed_out))
     delay_s = None if options.at_most_once else _delay(run, options, attempt, error, timed_out=timed_out)
     if delay_s is None:
@@ -144,13 +151,20 @@ async def _body(
 ) -> Any:
     """Run the handler, and whatever it started."""
     if deadline is None:
-        value = await invoke(run, scope, handler, args, options.executor)
+        value = await _whole_body(run, scope, handler, args, options)
     else:
         async with deadline:
-            value = await invoke(run, scope, handler, args, options.executor)
+            value = await _whole_body(run, scope, handler, args, options)
+    run.check()
+    return value
+
+
+async def _whole_body(
+    run: Execution, scope: StepScope, handler: Callable[..., Any], args: tuple[Any, ...], options: Attempting
+) -> Any:
+    value = await invoke(run, scope, handler, args, options.executor)
     if scope.spawned or scope.calls:
         await scope.drain()
-    run.check()
     return value
 
 

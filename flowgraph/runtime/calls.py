@@ -20,7 +20,7 @@ class Call:
     A durable wait has a `wait` and no task. `saving` is set when the final row is on its way to the store.
     """
 
-    __slots__ = ("abandoned", "kind", "path", "saving", "task", "wait", "waiters")
+    __slots__ = ("kind", "path", "saving", "task", "wait", "waiters")
 
     def __init__(self, path: str, kind: str) -> None:
         self.path = path
@@ -29,7 +29,6 @@ class Call:
         self.wait: Wait | None = None
         self.waiters: list[Join] = []
         self.saving = False
-        self.abandoned = False
 
 
 class Wait:
@@ -39,7 +38,7 @@ class Wait:
     what the user gave, for the text of the error.
     """
 
-    __slots__ = ("call", "due_us", "event", "kind", "since_us", "target", "timeout_s")
+    __slots__ = ("call", "due_us", "event", "expiring", "kind", "since_us", "target", "timeout_s")
 
     def __init__(
         self,
@@ -58,3 +57,4 @@ class Wait:
         self.event = event
         self.target = target
         self.timeout_s = timeout_s
+        self.expiring = False

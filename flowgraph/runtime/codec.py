@@ -12,7 +12,7 @@ How it works
 
     dump = save, load what was saved, and compare (`_codec_comparing`). If the annotation does not fit the value (it
     says int, and the handler returned a text), data that needs no annotation is saved under the mark `$any`, which
-    tells `load` to leave the annotation aside; an instance of a class is refused.
+    tells `load` to leave the annotation aside; an instance of a class is refused. The same goes for its fields.
 
 The short cut
     Walking a value in Python costs four times as much as encoding it in C, so plain data is never walked:
@@ -28,6 +28,7 @@ The short cut
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import partial
 from inspect import Parameter
 from marshal import dumps as assert_builtin
@@ -38,8 +39,8 @@ import msgspec
 from flowgraph.runtime._codec_annotations import plan_for
 from flowgraph.runtime._codec_callables import parameters_of, return_annotation
 from flowgraph.runtime._codec_comparing import Difference, difference
-from flowgraph.runtime._codec_plans import ANY, LONE, Plan
-from flowgraph.runtime._codec_restoring import Misfit, restore
+from flowgraph.runtime._codec_plans import ANY, REPAIRING, ROOT, Plan
+from flowgraph.runtime._codec_restoring import Misfit, has_instance, restore
 from flowgraph.runtime._codec_saving import Refused, save, text_of, where
 
 __all__ = ["Unfit", "Unsaveable", "dump", "dump_arguments", "load", "load_arguments", "return_annotation"]
@@ -132,11 +133,16 @@ def _dump_plain(value: object, plan: Plan) -> tuple[str, object] | None:
         text = _encode(value).decode()
         if _has_mark(text):
             return None
-        copy = (plan.decode or _decode)(text)
-        if plan.decode is None:
-            copy = plan.load(copy, LONE)
-            assert_builtin(copy)
-        return (text, copy) if copy == value else None
+        if plan.decode is not None:
+            copy = plan.decode(text)
+            return (text, copy) if copy == value else None
+        tree = _decode(text)
+        if tree != value:
+            return None  # The annotation may bring it back, but the text would not say what it is.
+        copy = _read(tree, plan, ROOT)
+        if copy is not tree:
+            assert_builtin(cast("Any", copy))
+        return (text, copy) if copy is tree or copy == value else None
     except (ValueError, TypeError, OverflowError, msgspec.MsgspecError, Misfit, BytesWarning):
         return None
 
@@ -149,14 +155,22 @@ def _dump_marked(value: object, plan: Plan, advice: Advice) -> tuple[str, object
     """The long way, for everything."""
     text = _saved_text(value)
     copy, problem = _loaded(text, value, plan)
-    if problem is None:
-        return text, copy
-    if '{"$as":' not in text:  # The annotation does not fit, and is not needed.
-        text = f'{{"$any":{text}}}'
+    if problem is not None:
+        text = _beside_the_annotation(text, plan)
         copy, problem = _loaded(text, value, plan)
     if problem is not None:
         raise _unsaveable(value, problem, advice)
     return text, copy
+
+
+def _beside_the_annotation(text: str, plan: Plan) -> str:
+    """The text with `$any` before what the annotation excludes but does not need to know: all, or some fields."""
+    tree = _decode(text)
+    if not has_instance(tree):
+        return text_of({"$any": tree})
+    with suppress(Misfit):  # Which the next attempt to load will find again.
+        _read(tree, plan, ROOT | REPAIRING)
+    return text_of(tree)
 
 
 def _saved_text(value: object) -> str:
@@ -173,9 +187,13 @@ def _saved_text(value: object) -> str:
 def _loaded(text: str, value: object, plan: Plan) -> tuple[object, Misfit | Difference | None]:
     try:
         copy = _load(text, plan)
+        return copy, difference(value, copy)
     except Misfit as misfit:
         return None, misfit
-    return copy, difference(value, copy)
+    except RecursionError:
+        raise
+    except Exception as error:  # noqa: BLE001 - attributes of the copy may be properties, too.
+        return None, Misfit(f"comparing it with its copy raised {type(error).__name__}: {error}")
 
 
 def _load(text: str, plan: Plan) -> object:
@@ -189,8 +207,12 @@ def _load(text: str, plan: Plan) -> object:
         tree = _decode(text)
     except (ValueError, msgspec.MsgspecError) as error:
         raise Misfit(f"the saved text is no JSON: {error}") from error
+    return restore(tree) if text.startswith('{"$any":') else _read(tree, plan, ROOT)
+
+
+def _read(tree: Any, plan: Plan, mode: int) -> object:
     try:
-        return restore(tree) if text.startswith('{"$any":') else plan.load(tree, LONE)
+        return plan.load(tree, mode)
     except (Misfit, RecursionError):
         raise
     except Exception as error:

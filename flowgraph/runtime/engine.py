@@ -34,6 +34,7 @@ from flowgraph.model.store import (
     Inbox,
     Owned,
     Recover,
+    Release,
     Reopen,
     Workers,
 )
@@ -107,6 +108,7 @@ class Engine:
         self._overdue: Any = None
         self._overdue_us: int | None = None
         self._dead_timer: Any = None
+        self._strays: set[tuple[int, int]] = set()
         self._unwinding: dict[Execution, float] = {}
         self._unwinding_timer: Any = None
         self._left: asyncio.Event = asyncio.Event()
@@ -320,9 +322,9 @@ class Engine:
             run.stop(Releasing())
         if run.halt is None:
             run.begin(self.context.copy())
-            self._watch_time(run)
+            self.watch_time(run)
 
-    def _watch_time(self, run: Execution) -> None:
+    def watch_time(self, run: Execution) -> None:
         """One timer serves the timeouts of all runs: it is set for the earliest."""
         due_us = self.clock.now_us() + max(0, round(run.workflow.timeout * 1e6) - run.executed_us())
         if self._overdue_us is None or due_us < self._overdue_us:
@@ -334,12 +336,12 @@ class Engine:
     def _stop_overdue(self) -> None:
         self._overdue = self._overdue_us = None
         for run in list(self.resident.values()):
-            if run.halt is not None:
-                continue
+            if run.halt is not None or run.idle:
+                continue  # An idle one is watched again when its wait is over.
             if run.executed_us() >= round(run.workflow.timeout * 1e6):
                 run.stop(TimingOut(run.workflow.timeout))
             else:
-                self._watch_time(run)
+                self.watch_time(run)
 
     def left(self, run: Execution, answer: Any) -> None:
         """A run is no longer executed here; `answer` is what the store said to its last command."""
@@ -417,6 +419,7 @@ class Engine:
     async def _recover_regularly(self) -> None:
         try:
             await self._recover_dead()
+            await self._release_strays()
         except StoreError as error:
             logger.warning("dead workers could not be looked for: %s", error)
         self._arm_dead_timer()
@@ -434,6 +437,15 @@ class Engine:
                     self.kick()
         finally:
             self._recovering = False
+
+    async def _release_strays(self) -> None:
+        """Give back runs that the store says are ours and that are not here: the store failed when they left."""
+        owned = {(no, epoch) for no, epoch, _ in await self.journal.ask(Owned(self._worker)) if no not in self.resident}
+        for no, epoch in owned & self._strays:  # Seen twice: so it is not one that is on its way here.
+            now_us = self.clock.now_us()
+            await self.journal.commit(Release(no, epoch, 0, now_us))
+            self.kick()
+        self._strays = owned - self._strays
 
     def _is_dead(self, row: Any) -> bool:
         held = self.journal.store.is_held(row)

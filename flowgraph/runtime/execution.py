@@ -28,14 +28,24 @@ from collections.abc import Callable, Coroutine
 from contextvars import Context
 from typing import TYPE_CHECKING, Any
 
-from flowgraph.errors import DuplicateStep, RunNotFound, StoreError
-from flowgraph.model import CURRENT, Checkpoint, PauseReason, RunStatus, checkpoint_id, failure_of, failure_text
-from flowgraph.model.checkpoint import COMPLETED, FAILED, MAX_SEQUENCE, SLEEP, SLEEP_UNTIL
+from flowgraph.errors import DuplicateStep, LeaseLost, RunNotFound, StoreError
+from flowgraph.model import (
+    CURRENT,
+    Checkpoint,
+    PauseReason,
+    RunStatus,
+    checkpoint_id,
+    failure_of,
+    failure_text,
+    is_below,
+)
+from flowgraph.model.checkpoint import CANCELLED, COMPLETED, FAILED, MAX_SEQUENCE
 from flowgraph.model.store import (
     ClaimedRun,
     Command,
     Event,
     Finish,
+    Inbox,
     Mail,
     Note,
     Outcome,
@@ -46,7 +56,7 @@ from flowgraph.model.store import (
     Suspend,
 )
 from flowgraph.runtime import codec, failures
-from flowgraph.runtime.calls import BACKOFF, LISTENING, WAITING, Call, Wait
+from flowgraph.runtime.calls import BACKOFF, LISTENING, SLEEPING, WAITING, Call, Wait
 from flowgraph.runtime.halt import (
     Aborting,
     Breaking,
@@ -115,12 +125,15 @@ class Execution:
         """All live tasks that were made inside the run."""
         self.own: set[Task] = set()
         """Those that count: the workflow, the bodies of steps, and tasks that called a step."""
+        self.bodies: dict[str, Task] = {}
+        """The tasks in which attempts are being made, by the paths of the steps."""
         self.threads = 0
         """Bodies at work in executors."""
         self.halt: Halt | None = None
         self.concluded = False
         self._active_s = self.loop.time()
         self._since_us = self.clock.elapsed_us()
+        self._idle_since_us: int | None = None
         self._spent_us = max(claimed.executed_us, self.history.executed_us)
         self._joined = 0
         self._deliveries: list[tuple[int, int, Join]] = []
@@ -141,24 +154,7 @@ class Execution:
     # Beginning --------------------------------------------------------------------------------------------------------
 
     def begin(self, context: Context) -> None:
-        """Start the workflow's body, after saving the ends of sleeps that are over, in the order of their ends."""
-        now_us = self.clock.now_us()
-        sleeping = [entry for entry in self.history.waiting() if entry.kind in {SLEEP, SLEEP_UNTIL}]
-        over = [entry for entry in sleeping if (entry.due_us or 0) <= now_us]
-        unsaved = len(over)
-
-        def ended(_: Entry) -> None:
-            nonlocal unsaved
-            unsaved -= 1
-            if not unsaved and self.halt is None:
-                self._begin(context)
-
-        for entry in sorted(over, key=lambda entry: entry.due_us or 0):
-            self.save(entry.path, entry.kind, COMPLETED, started_us=entry.started_us, then=ended)
-        if not over:
-            self._begin(context)
-
-    def _begin(self, context: Context) -> None:
+        """Start the workflow's body."""
         from flowgraph.runtime.scope import StepScope
 
         root = StepScope(self, "", 1, None)
@@ -249,6 +245,7 @@ class Execution:
 
     async def join(self, call: Call) -> Entry:
         """Wait until a call has its final row; a call that nobody waits for any more is cancelled."""
+        self.check()
         join = Join(loop=self.loop)
         join.call = call
         call.waiters.append(join)
@@ -260,7 +257,7 @@ class Execution:
         except asyncio.CancelledError:
             call.waiters.remove(join)
             if not call.waiters and self.halt is None:
-                self._abandon(call)
+                self.abandon(call)
             raise
         finally:
             self._joined -= 1
@@ -291,16 +288,20 @@ class Execution:
         self._doubled = True
         self.nudge()
 
-    def _abandon(self, call: Call) -> None:
+    def abandon(self, call: Call) -> None:
+        """Give a call up: its body is cancelled, and nothing is saved."""
         if call.saving:
             return
-        call.abandoned = True
         if call.task is not None:
             call.task.cancel()
         if call.wait is not None and self.waits.get(call.path) is call.wait:
-            self._over(call.wait)
+            wait = call.wait
+            self._over(wait)
             if self.calls.get(call.path) is call:
                 del self.calls[call.path]
+                self.save(call.path, call.kind, CANCELLED, started_us=wait.since_us)
+            for join in call.waiters:
+                join.cancel()
 
     # Delivering -------------------------------------------------------------------------------------------------------
 
@@ -383,6 +384,8 @@ class Execution:
                 then(entry)
             if told is not None:
                 told(answer)
+            if self.waits and not self._unsettled:
+                self.nudge()
 
         self.engine.journal.submit(Save(self.no, self.epoch, row, take, watch), saved)
 
@@ -405,6 +408,8 @@ class Execution:
         return True
 
     def _refused(self, answer: Any) -> None:
+        if answer is False:
+            logger.warning("%s", LeaseLost(self.id))
         self.stop(Losing() if answer is False else Breaking(answer))
 
     def settle(self, entry: Entry) -> None:
@@ -421,8 +426,24 @@ class Execution:
                 self._deliver(entry.sequence, join)
 
     def executed_us(self) -> int:
-        """Microseconds that the run has been executing, in this process and before."""
-        return self._spent_us + self.clock.elapsed_us() - self._since_us
+        """Microseconds that the run has been executing, here and before; waits that elapse here do not count."""
+        until_us = self.clock.elapsed_us() if self._idle_since_us is None else self._idle_since_us
+        return self._spent_us + until_us - self._since_us
+
+    @property
+    def idle(self) -> bool:
+        """Whether the run waits in this process, so that its executing time stands still."""
+        return self._idle_since_us is not None
+
+    def _rest(self) -> None:
+        if self._idle_since_us is None:
+            self._idle_since_us = self.clock.elapsed_us()
+
+    def _wake(self) -> None:
+        if self._idle_since_us is not None:
+            self._since_us += self.clock.elapsed_us() - self._idle_since_us
+            self._idle_since_us = None
+            self.engine.watch_time(self)
 
     # Waiting ----------------------------------------------------------------------------------------------------------
 
@@ -441,16 +462,22 @@ class Execution:
             self.loop.call_soon(self._consider, context=self.engine.context)
 
     def _consider(self) -> None:
+        """End the waits that are over; if nothing but waits is left, suspend.
+
+        Waits end only when the run is quiet and nothing of its history is on its way. By then code that had given a
+        wait up has done so again, and takes no event that is meant for a later one.
+        """
         self._considering = False
-        if self.halt is not None or self._unsettled or self._pumping:
-            return  # Each of these nudges again when it is done.
-        self._check_waits()
-        if not is_quiet(self) or self._unsettled:
-            if self._spins < _MOST_SPINS:
-                self._spins += 1
-                self.nudge()
+        if self.halt is not None or self._pumping:
+            return  # The pump comes here again when it is done.
+        if not is_quiet(self) and self._spins < _MOST_SPINS:
+            self._spins += 1
+            self.nudge()
             return
         self._spins = 0
+        self._check_waits()
+        if self.halt is not None or self._unsettled:
+            return  # What is committed comes here again.
         graph = WaitGraph(self)
         parked = graph.is_parked()
         if parked and not graph.durable:
@@ -458,7 +485,18 @@ class Execution:
         elif parked and not self._ends_soon():
             self.stop(Suspending())
         elif self.waits or self._doubled:
+            if self.waits and self._all_bodies_wait(graph):
+                self._rest()
+            else:
+                self._wake()
             self._stay(None if parked else graph.reason)
+
+    def _all_bodies_wait(self, graph: WaitGraph) -> bool:
+        """Tell whether each attempt that is being made waits durably, or for a task of its own that does."""
+        return all(
+            graph.waits_durably(task) or any(is_below(wait, path) for wait in self.waits)
+            for path, task in self.bodies.items()
+        )
 
     def is_busy(self) -> bool:
         """Tell whether the run does anything but wait for the clock, an event or another run.
@@ -473,8 +511,7 @@ class Execution:
         graph = WaitGraph(self)
         if graph.is_parked():
             return False
-        bodies = [call.task for call in self.calls.values() if call.task is not None]
-        if not self.waits or not all(graph.waits_durably(body) for body in bodies):
+        if not self.waits or not self._all_bodies_wait(graph):
             return True
         return self.loop.time() - self._active_s < _ACTIVE_S
 
@@ -494,7 +531,7 @@ class Execution:
             self._recheck = self.loop.call_later(_RECHECK_S, self._look_again)
         for path, wait in self.waits.items():
             if wait.due_us is not None and path not in self._timers:
-                self._timers[path] = self.clock.call_at(wait.due_us, self._check_waits)
+                self._timers[path] = self.clock.call_at(wait.due_us, self.nudge)
         if self.waits and reason is not None and reason != self._noted and not self._ends_soon():
             self._noted = reason
             self.engine.journal.submit(Note(self.no, self.epoch, reason), lambda _: None)
@@ -509,10 +546,10 @@ class Execution:
             timer.cancel()
 
     def receive(self, mail: Mail) -> None:
-        """Take in what came for the run, and end the waits that it ends."""
+        """Take in what came for the run; waits that it ends are ended in a moment."""
         if self.halt is None:
             self._take_in(mail)
-            self._check_waits()
+            self.nudge()
 
     def _take_in(self, mail: Mail) -> None:
         self.signals = max(self.signals, mail.signals)
@@ -529,40 +566,53 @@ class Execution:
             self._check_wait(wait, now_us)
 
     def _check_wait(self, wait: Wait, now_us: int) -> None:
-        is_due = wait.due_us is not None and wait.due_us <= now_us
-        if wait.kind == LISTENING and (event := self._event_for(wait)) is not None:
+        if event := self._event_for(wait):
             self._taken.add(event.id)
             del self.events[event.id]
             self._end(wait, COMPLETED, event.payload, take=event.id)
-        elif wait.kind == WAITING and (outcome := self.outcomes.get(wait.target or "")) and outcome.status:
+        elif outcome := self._outcome_for(wait):
             if outcome.status == RunStatus.COMPLETED:
                 self._end(wait, COMPLETED, outcome.output)
-            elif outcome.status.finished:
+            else:
                 error = failure_of(outcome.error) if outcome.error else None
-                self._end(wait, FAILED, failure_text(failures.child_failure(outcome.run_id, outcome.status, error)))
-        if is_due and wait.call.path in self.waits and self.waits[wait.call.path] is wait:
+                failure = failures.child_failure(outcome.run_id, str(outcome.status), error)
+                self._end(wait, FAILED, failure_text(failure))
+        elif wait.due_us is not None and wait.due_us <= now_us:
             self._end_due(wait)
 
     def _end_due(self, wait: Wait) -> None:
-        match wait.kind:
-            case "listen":
-                failure = failures.listen_timeout(wait.event or "", wait.timeout_s)
-                self._end(wait, FAILED, failure_text(failure))
-            case "workflow":
-                failure = failures.wait_timeout(wait.target or "", wait.timeout_s)
-                self._end(wait, FAILED, failure_text(failure))
-            case "retry":
-                self._over(wait)
-                for join in wait.call.waiters:
-                    if not join.done():
-                        join.set_result(None)
-            case _:
-                self._end(wait, COMPLETED, None)
+        if wait.kind == BACKOFF:
+            self._over(wait)
+            for join in wait.call.waiters:
+                if not join.done():
+                    join.set_result(None)
+        elif wait.kind == SLEEPING:
+            self._end(wait, COMPLETED, None)
+        elif not wait.expiring:
+            wait.expiring = True
+            self._unsettled += 1
+            self.loop.create_task(self._expire(wait), context=self.engine.context.copy())
 
-    def check_wait(self, call: Call) -> None:
-        """End a wait at once if what it waits for is there already."""
-        if call.wait is not None and self.halt is None:
-            self._check_wait(call.wait, self.clock.now_us())
+    async def _expire(self, wait: Wait) -> None:
+        """Time out, unless what is waited for came before and is not known here yet."""
+        try:
+            mail = await self.engine.journal.ask(Inbox(self.no))
+        except StoreError as error:
+            self.stop(Breaking(error))
+            return
+        finally:
+            self._unsettled -= 1
+        self.receive(mail)
+        if self.halt is not None or self.waits.get(wait.call.path) is not wait:
+            return
+        if self._event_for(wait) or self._outcome_for(wait):
+            wait.expiring = False
+            return
+        if wait.kind == LISTENING:
+            failure = failures.listen_timeout(wait.event or "", wait.timeout_s)
+        else:
+            failure = failures.wait_timeout(wait.target or "", wait.timeout_s)
+        self._end(wait, FAILED, failure_text(failure))
 
     def child_started(self, answer: Any) -> None:
         """Hear what became of the start of a child run."""
@@ -572,7 +622,13 @@ class Execution:
             self.engine.kick()
 
     def _event_for(self, wait: Wait) -> Event | None:
+        if wait.kind != LISTENING:
+            return None
         return next((event for event in self.events.values() if event.name == wait.event), None)
+
+    def _outcome_for(self, wait: Wait) -> Outcome | None:
+        outcome = self.outcomes.get(wait.target or "") if wait.kind == WAITING else None
+        return outcome if outcome is not None and outcome.status is not None and outcome.status.finished else None
 
     def _end(self, wait: Wait, state: str, payload: str | None, take: int | None = None) -> None:
         self._over(wait)
@@ -583,6 +639,7 @@ class Execution:
                   take=take, then=self.settle)  # fmt: skip
 
     def _over(self, wait: Wait) -> None:
+        self._wake()
         del self.waits[wait.call.path]
         wait.call.wait = None
         self._disarm(wait.call.path)
@@ -593,7 +650,6 @@ class Execution:
             self._refuse_unknown(outcome.run_id)
         else:
             self.outcomes[outcome.run_id] = outcome
-            self._check_waits()
         self.nudge()
 
     def inquire(self, run_id: str) -> None:
@@ -627,11 +683,17 @@ class Execution:
         if self.halt is not None:
             raise self.halt.signal()
 
+    async def refuse(self) -> None:
+        """Raise what a step call raises from now on, after a turn of the loop: code that tries again must not block it."""
+        await asyncio.sleep(0)
+        self.check()
+
     def stop(self, halt: Halt) -> None:
         """Tell the run to stop; the first word counts."""
         if self.halt is not None:
             return
         self.halt = halt
+        self._wake()
         for timer in self._timers.values():
             timer.cancel()
         self._timers.clear()

@@ -28,11 +28,15 @@ if TYPE_CHECKING:
     from flowgraph.runtime.execution import Execution
 
 
-class Header(msgspec.Struct, frozen=True):
-    """What is known of the items before they are used; `digest` is None where they have no JSON form."""
+class Header(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What is known of the items before they are used; `digest` is None where they have no JSON form.
+
+    `batch_size` is there for a batch: other sizes would give the same numbers to other batches.
+    """
 
     count: int
     digest: str | None
+    batch_size: int | None = None
 
 
 class Summary(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -105,7 +109,8 @@ class FanOutCall:
         if self._streamed or isinstance(self._items, AsyncIterable):
             return
         self._items = items = list(self._items)
-        header = Header(len(items), _digest(items) if self._fan.key is None else None)
+        size = self._fan.batch_size if self._fan.kind == "batch" else None
+        header = Header(len(items), _digest(items) if self._fan.key is None else None, size)
         entry = self._run.history.entries.get(self._path)
         if entry is None:
             text = msgspec.json.encode(header).decode()
@@ -113,8 +118,7 @@ class FanOutCall:
             return
         saved = msgspec.json.decode(entry.header or "", type=Header)
         if self._fan.key is None and saved != header:
-            detail = f"{saved.count} items then, {header.count} now" if saved.count != header.count else "same number"
-            raise ItemsChanged(self._path, detail)
+            raise ItemsChanged(self._path, _difference(saved, header))
 
     def _batched(self) -> Iterable[Any] | AsyncIterable[Any]:
         if self._fan.kind != "batch":
@@ -227,6 +231,14 @@ class FanOutCall:
             return codec.load(entry.payload or "null", self._annotation)
         except codec.Unfit as unfit:
             raise self._run.pause_incompatible(entry.path, f"its saved result does not fit: {unfit.reason}") from None
+
+
+def _difference(saved: Header, header: Header) -> str:
+    if saved.count != header.count:
+        return f"{saved.count} items then, {header.count} now"
+    if saved.batch_size != header.batch_size:
+        return f"batches of {saved.batch_size} then, of {header.batch_size} now"
+    return "same number"
 
 
 def _numbered(

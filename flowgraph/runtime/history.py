@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from flowgraph.model import Checkpoint, parent_path
 from flowgraph.model.checkpoint import (
     BATCH,
+    CANCELLED,
     COMPLETED,
     FAILED,
     FOR_EACH,
@@ -97,6 +98,8 @@ class History:
         self.sequence = max(self.sequence, entry.sequence)
         if row.state in {FAILED, RETRYING}:
             self._note_failure(row)
+        elif row.state == CANCELLED:
+            del self.entries[row.path]
         return entry
 
     def _note_failure(self, row: Checkpoint) -> None:

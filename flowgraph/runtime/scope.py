@@ -78,8 +78,7 @@ class StepScope:
         """The path of a call, and what the history knows of it."""
         path = child_path(self.path, name)
         run = self.run
-        if run.halt is not None:
-            raise run.halt.signal()
+        run.check()
         task = self._task(path)
         if task not in run.own:
             run.adopt(task)
@@ -147,6 +146,12 @@ class StepScope:
                     await self._outlast(call)
         self.closed = True
 
+    def abandon_calls(self) -> None:
+        """Give up what was started in this scope and goes on."""
+        for call in list(self.calls):
+            if self.run.calls.get(call.path) is call:
+                self.run.abandon(call)
+
     async def _outlast(self, call: Call) -> None:
         """Wait until a call has ended, even if it is cancelled on the way."""
         task = asyncio.current_task()
@@ -165,6 +170,8 @@ class StepScope:
     # Steps ------------------------------------------------------------------------------------------------------------
 
     async def step(self, name: object, handler: Callable[..., Any], args: tuple[Any, ...], options: StepOptions) -> Any:
+        if self.run.halt is not None:
+            await self.run.refuse()
         path, entry = self._enter(name, STEP)
         annotation = codec.return_annotation(handler) if options.returns is None else options.returns
         if entry is not None and entry.finished:
@@ -185,6 +192,10 @@ class StepScope:
         options: StepOptions,
     ) -> Any:
         from flowgraph.runtime.fanout import FanOutCall
+
+        if self.run.halt is not None:
+
+            await self.run.refuse()
 
         path, entry = self._enter(name, fan.kind)
         run = self.run
@@ -221,6 +232,8 @@ class StepScope:
         await self._sleep(name, SLEEP_UNTIL, moment_us(moment))
 
     async def _sleep(self, name: object, kind: str, due_us: int) -> None:
+        if self.run.halt is not None:
+            await self.run.refuse()
         path, entry = self._enter(name, kind)
         if entry is not None and entry.finished:
             await self._replay(entry, None)
@@ -252,6 +265,8 @@ class StepScope:
         return call
 
     async def listen(self, name: object, event: str | None, timeout: Duration | None, returns: Any) -> Any:
+        if self.run.halt is not None:
+            await self.run.refuse()
         path, entry = self._enter(name, LISTEN)
         annotation = Any if returns is None else returns
         if entry is not None and entry.finished:
@@ -261,7 +276,6 @@ class StepScope:
             due_us, timeout_s = self._due(timeout, entry)
             what = str(event if event is not None else name)
             call = self._wait(path, LISTEN, LISTENING, due_us, entry, event=what, timeout_s=timeout_s)
-            self.run.check_wait(call)
         return await self._result(call, annotation)
 
     def _due(self, timeout: Duration | None, entry: Entry | None) -> tuple[int | None, float]:
@@ -275,6 +289,8 @@ class StepScope:
     # Other runs -------------------------------------------------------------------------------------------------------
 
     async def execute_workflow(self, name: object, workflow: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        if self.run.halt is not None:
+            await self.run.refuse()
         path, entry = self._enter(name, EXECUTE_WORKFLOW)
         child, fn = self.run.engine.named(workflow)
         annotation = codec.return_annotation(fn) if fn is not None else Any
@@ -286,12 +302,13 @@ class StepScope:
             if entry is None:
                 self._start_child(path, child_id, child, fn, args, kwargs, detached=False)
             call = self._wait(path, EXECUTE_WORKFLOW, WAITING_FOR_RUN, None, entry, target=child_id)
-            self.run.check_wait(call)
         return await self._result(call, annotation)
 
     async def start_workflow(
         self, name: object, workflow: Any, args: tuple[Any, ...], kwargs: dict[str, Any], detached: bool
     ) -> str:
+        if self.run.halt is not None:
+            await self.run.refuse()
         path, entry = self._enter(name, START_WORKFLOW)
         if entry is None or not entry.finished:
             call = self.run.calls.get(path)
@@ -320,6 +337,8 @@ class StepScope:
         run.engine.journal.submit(start, run.child_started)
 
     async def wait_for_workflow(self, name: object, run_id: str, timeout: Duration | None, returns: Any) -> Any:
+        if self.run.halt is not None:
+            await self.run.refuse()
         path, entry = self._enter(name, WAIT_FOR_WORKFLOW)
         if run_id == self.run.id:
             raise InvalidOption("run_id", run_id, "a run cannot wait for itself")
@@ -332,7 +351,6 @@ class StepScope:
             call = self._wait(
                 path, WAIT_FOR_WORKFLOW, WAITING_FOR_RUN, due_us, entry, target=run_id, timeout_s=timeout_s
             )
-            self.run.check_wait(call)
         return await self._result(call, annotation)
 
     # The rest ---------------------------------------------------------------------------------------------------------
@@ -340,7 +358,8 @@ class StepScope:
     async def progress(self, message: object, done: float | None, total: float | None) -> None:
         path = child_path(self.path, message)
         run = self.run
-        run.check()
+        if run.halt is not None:
+            await run.refuse()
         self._task(path)
         text, _ = codec.dump({"done": done, "total": total})
         if run.reports_anew(path, text):

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from flowgraph.model.checkpoint import COMPLETED, EXECUTE_WORKFLOW, FAILED, WAIT_FOR_WORKFLOW
+from flowgraph.model.checkpoint import CANCELLED, COMPLETED, EXECUTE_WORKFLOW, FAILED, WAIT_FOR_WORKFLOW
 from flowgraph.model.store import Command, Finish, Note, Release, Save, Start, Suspend
 
 Group = tuple[type[Command], list[int]]
@@ -54,7 +54,7 @@ def is_simple(command: Command) -> bool:
 def ends_watch(command: Save) -> bool:
     """Tell whether a row ends a wait for another run."""
     row = command.row
-    return row.kind in (EXECUTE_WORKFLOW, WAIT_FOR_WORKFLOW) and row.state in (COMPLETED, FAILED)
+    return row.kind in (EXECUTE_WORKFLOW, WAIT_FOR_WORKFLOW) and row.state in (COMPLETED, FAILED, CANCELLED)
 
 
 def _ordered(wave: dict[type[Command], list[int]]) -> Iterator[Group]:

@@ -7,7 +7,6 @@ applied again one by one. Neither knows which database is behind the driver.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -35,7 +34,7 @@ from flowgraph.model.store import (
     Suspend,
 )
 from flowgraph.stores.batches import ends_watch
-from flowgraph.stores.driver import Driver, Unfit
+from flowgraph.stores.driver import Driver, Unfit, json_text
 
 _RUNNING = RunStatus.RUNNING
 _STATUS = {status.value: status for status in RunStatus}
@@ -122,7 +121,7 @@ def _is_owned(driver: Driver, run_no: int, epoch: int | None) -> bool:
 
 
 def _claim(driver: Driver, command: Claim) -> Claimed:
-    workflows = json.dumps(command.workflows)
+    workflows = json_text(command.workflows)
     rows = driver.rows(
         "claim_runs",
         worker=command.worker,
@@ -245,7 +244,7 @@ def _pause(driver: Driver, command: Pause) -> bool:
 
 
 def _reopen(driver: Driver, command: Reopen) -> int:
-    workflows = json.dumps(command.workflows)
+    workflows = json_text(command.workflows)
     return len(driver.rows("reopen_runs", workflows=workflows, reason=command.reason, now_us=command.now_us))
 
 
@@ -262,7 +261,7 @@ def _finish(driver: Driver, command: Finish) -> RunStatus | bool:
 
 
 def _finishes(driver: Driver, group: Sequence[Finish]) -> list[RunStatus | bool]:
-    run_nos = json.dumps([command.run_no for command in group])
+    run_nos = json_text([command.run_no for command in group])
     entangled = {no for (no,) in driver.rows("entangled_runs", run_nos=run_nos)}
     alone = [command for command in group if command.run_no not in entangled]
     _all(driver, "finish_runs", [_finished_row(command) for command in alone])

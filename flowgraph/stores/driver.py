@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from pathlib import PurePath
 from typing import Any, Protocol
 
+import msgspec
+
 _block = re.compile(r"^-- name: (\w+)(?: for (\w+))?$", re.MULTILINE)
 _comment = re.compile(r"^\s*--.*\n", re.MULTILINE)
 
@@ -67,6 +69,14 @@ def read_sql(file: str, dialect: str) -> dict[str, str]:
         elif only == dialect:
             own[name] = statement
     return common | own
+
+
+def json_text(values: Any) -> str:
+    """A list or mapping as a parameter of a query."""
+    try:
+        return msgspec.json.encode(values).decode()
+    except ValueError as error:  # A lone surrogate, which is no text that a database could hold.
+        raise Unfit(str(error)) from error
 
 
 def _text_of(file: str) -> str:

@@ -34,9 +34,6 @@ from flowgraph.stores.writer import Answered, Duty, Entry, Writer, asked
 
 Durability = Literal["full", "relaxed"]
 
-_TEND_EVERY = 500
-"""After so many commits on the loop the thread is woken, so that it can tend the store."""
-
 _PAYLOADS: dict[type[Command], Callable[[Any], str | None]] = {
     Start: lambda command: command.input,
     Save: lambda command: command.row.payload,
@@ -66,7 +63,6 @@ class Journal:
         self._loop = asyncio.get_running_loop()
         self._collected: list[Entry] = []
         self._handed = 0
-        self._on_loop = 0
         self._closed = False
         self._ended: asyncio.Future[None] = self._loop.create_future()
         self._writer = Writer(store, full=durability == "full", deliver=self._deliver, trip=_trip)
@@ -135,7 +131,7 @@ class Journal:
         await asyncio.shield(self._ended)
         _open_journals.discard(self)
 
-    # ------------------------------------------------------------------------------------------------------------------
+    # Within -----------------------------------------------------------------------------------------------------------
 
     async def _start(self) -> None:
         opened: asyncio.Future[None] = self._loop.create_future()
@@ -197,8 +193,7 @@ class Journal:
             return False
         finally:
             self._writer.lock.release()
-        self._on_loop += 1
-        if self._on_loop % _TEND_EVERY == 0:
+        if self._writer.wants_tending():
             self._writer.put(())
         self._tell(then, answer)
         return True
@@ -256,10 +251,12 @@ class Journal:
 
     def _close_store(self) -> None:
         """In the thread, at its end: the questions are answered first."""
-        if self._reader is not None:
-            self._reader.close()
-        self.store.close()
-        self._call(_resolve, self._ended, None)
+        try:
+            if self._reader is not None:
+                self._reader.close()
+            self.store.close()
+        finally:
+            self._call(_resolve, self._ended, None)
 
     def _end(self) -> None:
         """At the end of the interpreter: keep what was submitted, where that is quick."""

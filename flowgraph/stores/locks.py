@@ -9,10 +9,10 @@ holds its lock, and whoever makes one looks afterwards that it is still there: s
 from __future__ import annotations
 
 import os
-import secrets
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from typing import Any, cast
 
@@ -25,6 +25,7 @@ _held: dict[Path, int] = {}
 """The lock files that this process holds, with their descriptors."""
 
 
+@cache
 def this_host() -> str:
     """Name the machine, and the time since it was started."""
     try:
@@ -48,7 +49,7 @@ class FileLocks:
             return ""
         self.sweep()
         while True:
-            name = f"{self._prefix}{secrets.token_hex(4)}.lock"
+            name = f"{self._prefix}{os.urandom(4).hex()}.lock"
             descriptor = _locked_file(self._folder / name)
             if descriptor is not None:
                 _held[self._folder / name] = descriptor
@@ -59,8 +60,11 @@ class FileLocks:
         """Tell whether a worker lives that locked this file; None where this system cannot tell."""
         if fcntl is None or not name:
             return None
-        with _opened(self._path(name)) as descriptor:
-            return descriptor is not None and not _lock(descriptor, fcntl.LOCK_SH)
+        try:
+            with _opened(self._path(name)) as descriptor:
+                return descriptor is not None and not _lock(descriptor, fcntl.LOCK_SH)
+        except OSError:  # The file may not be read, or this file system knows no locks.
+            return None
 
     def remove(self, name: str) -> None:
         """Let go of a lock of this process, and remove the file of a lock that nobody holds."""
@@ -78,13 +82,15 @@ class FileLocks:
     def remove_mine(self) -> None:
         """Let go of the locks that were taken here."""
         for name in list(self._mine):
-            self.remove(name)
+            with suppress(OSError):
+                self.remove(name)
 
     def sweep(self) -> None:
         """Remove the files of dead workers; whether a worker is dead is told by the missing file as well."""
         with suppress(OSError):
-            for path in self._folder.glob(f"{_literal(self._prefix)}*.lock"):
-                self.remove(path.name) if path not in _held else None
+            for name in [path.name for path in self._folder.iterdir()]:
+                if name.startswith(self._prefix) and name.endswith(".lock") and self._path(name) not in _held:
+                    self.remove(name)
 
     def _path(self, name: str) -> Path:
         return self._folder / Path(name).name
@@ -110,7 +116,7 @@ def _is_there(path: Path, descriptor: int) -> bool:
 def _opened(path: Path) -> Iterator[int | None]:
     """A descriptor of a file; None where there is no such file."""
     try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:
         yield None
         return
@@ -127,12 +133,6 @@ def _lock(descriptor: int, how: int) -> bool:
     except BlockingIOError:
         return False
     return True
-
-
-def _literal(name: str) -> str:
-    import glob
-
-    return glob.escape(name)
 
 
 def _forget_in_child() -> None:

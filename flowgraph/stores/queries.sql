@@ -117,7 +117,8 @@ SELECT status FROM run WHERE no = :run_no;
 -- Give runs back: pending, due now.
 WITH new (run_no, epoch, executed_us, now_us) AS (VALUES (:run_no, :epoch, :executed_us, :now_us))
 UPDATE run
-SET status = 'pending', worker = NULL, reason = NULL, executed_us = new.executed_us, wake_us = new.now_us
+SET status = 'pending', worker = NULL, reason = NULL, wake_us = new.now_us,
+    executed_us = CASE WHEN new.executed_us > run.executed_us THEN new.executed_us ELSE run.executed_us END
 FROM new
 WHERE run.no = new.run_no AND run.epoch = new.epoch AND run.status = 'running';
 
@@ -302,6 +303,20 @@ SELECT run.no, run.id, run.workflow, run.status, run.input, run.output, run.erro
     run.started_us, run.finished_us, run.wake_us, run.executed_us, run.epoch, run.recoveries, run.worker, parent.id
 FROM run LEFT JOIN run AS parent ON parent.no = run.parent_no
 WHERE (:workflow IS NULL OR run.workflow = :workflow)
+  AND (:status IS NULL OR run.status = :status)
+  AND (:since_us IS NULL OR run.created_us >= :since_us)
+  AND (:until_us IS NULL OR run.created_us < :until_us)
+  AND (:after IS NULL OR run.no < (SELECT last.no FROM run AS last WHERE last.id = :after))
+ORDER BY run.no DESC
+LIMIT :most;
+
+-- name: list_tagged_runs
+-- Runs with certain tags, newest first; one of the tags finds them by its index.
+SELECT run.no, run.id, run.workflow, run.status, run.input, run.output, run.error, run.reason, run.created_us,
+    run.started_us, run.finished_us, run.wake_us, run.executed_us, run.epoch, run.recoveries, run.worker, parent.id
+FROM run LEFT JOIN run AS parent ON parent.no = run.parent_no
+WHERE run.no IN (SELECT tag.run_no FROM run_tag AS tag WHERE tag.key = :key AND tag.value = :value)
+  AND (:workflow IS NULL OR run.workflow = :workflow)
   AND (:status IS NULL OR run.status = :status)
   AND (:since_us IS NULL OR run.created_us >= :since_us)
   AND (:until_us IS NULL OR run.created_us < :until_us)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from typing import Any
 
@@ -26,7 +25,7 @@ from flowgraph.model.store import (
     Workers,
 )
 from flowgraph.stores.commands import outcome_of
-from flowgraph.stores.driver import Driver
+from flowgraph.stores.driver import Driver, json_text
 
 
 def answer(driver: Driver, question: Question) -> Any:
@@ -44,23 +43,25 @@ def _find(driver: Driver, question: Find) -> RunRow | None:
 
 def _list(driver: Driver, question: List) -> list[RunRow]:
     query = question.query
-    rows = driver.rows(
-        "list_runs",
-        workflow=query.workflow,
-        status=None if query.status is None else RunStatus(query.status).value,
-        since_us=None if query.since is None else moment_us(query.since),
-        until_us=None if query.until is None else moment_us(query.until),
-        tags=json.dumps(query.tags),
-        after=query.after,
-        most=query.limit,
-    )
-    return _run_rows(driver, rows)
+    values: dict[str, Any] = {
+        "workflow": query.workflow,
+        "status": None if query.status is None else RunStatus(query.status).value,
+        "since_us": None if query.since is None else moment_us(query.since),
+        "until_us": None if query.until is None else moment_us(query.until),
+        "after": query.after,
+        "most": query.limit,
+    }
+    if not query.tags:
+        return _run_rows(driver, driver.rows("list_runs", **values))
+    key, value = next(iter(query.tags.items()))
+    tagged = driver.rows("list_tagged_runs", key=key, value=value, tags=json_text(query.tags), **values)
+    return _run_rows(driver, tagged)
 
 
 def _run_rows(driver: Driver, rows: list[Any]) -> list[RunRow]:
     tags: dict[int, dict[str, str]] = {row[0]: {} for row in rows}
     if rows:
-        for run_no, key, value in driver.rows("tags_of", run_nos=json.dumps(list(tags))):
+        for run_no, key, value in driver.rows("tags_of", run_nos=json_text(list(tags))):
             tags[run_no][key] = value
     return [_run_row(row, tags[row[0]]) for row in rows]
 

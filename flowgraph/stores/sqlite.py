@@ -10,6 +10,7 @@ from __future__ import annotations
 import itertools
 import re
 import sqlite3
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 from functools import cache
@@ -27,12 +28,23 @@ from flowgraph.stores.sql import SqlStore
 PATIENCE_S = 5.0
 """How long a patient call waits while another process writes."""
 
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.0002, 0.005
+
+LEAST_VERSION = (3, 35)
+"""The first that knows RETURNING."""
+
 PAGE_BYTES = 8192
 """Seven rows of 1 KB fit into it (1,170 bytes each). Into 4,096 go three (1,365 bytes); a commit of one row is then a
 sixth faster without a sync, and the same with one. 16,384 is no smaller, and slower."""
 
+_TEND_SYNCED = 250
+"""After so many synced commits the log is moved into the file. Syncing what was appended to a log costs a fifth more
+than syncing what was written over its old content, so a log that is synced often is kept short."""
+
 _TEND_CHANGES = 4_000
 _TEND_BYTES = 16 << 20
+"""A log that is not synced may grow longer: moving it costs two syncs."""
+
 _values = re.compile(r"(?<=\bVALUES )\([^()]*\)")
 _parameter = re.compile(r":\w+")
 _memory_numbers = itertools.count(1)
@@ -44,14 +56,14 @@ class Connection:
     def __init__(self, path: Path | None, *, reads_only: bool = False) -> None:
         self._path = path
         self._synced: bool | None = None
-        self._patient: bool | None = None
+        self.synced_commits = 0
         try:
             self._connection = sqlite3.connect(
                 ":memory:" if path is None else path,
                 isolation_level=None,
                 check_same_thread=False,
                 cached_statements=256,
-                timeout=PATIENCE_S,
+                timeout=PATIENCE_S if reads_only else 0,
             )
         except sqlite3.Error as error:
             raise explained(error, path) from error
@@ -62,17 +74,32 @@ class Connection:
 
     def begin(self, *, synced: bool, patient: bool) -> None:
         """Begin a write transaction: the lock is taken now, so that nothing later finds the store busy."""
+        self.rollback()  # A transaction is open here only where the disk failed so badly that its end failed too.
         if synced is not self._synced:
             self.run(f"PRAGMA synchronous = {'FULL' if synced else 'NORMAL'}")
             self._synced = synced
-        if patient is not self._patient:
-            self.run(f"PRAGMA busy_timeout = {round(PATIENCE_S * 1000) if patient else 0}")
-            self._patient = patient
-        self.run("BEGIN IMMEDIATE")
+        if patient:
+            self._begin_in_time()
+        else:
+            self.run("BEGIN IMMEDIATE")
+
+    def _begin_in_time(self) -> None:
+        """Try again and again: SQLite's own pauses, of up to 100 ms, let a writer starve beside busy ones."""
+        give_up_s, pause_s = time.monotonic() + PATIENCE_S, _FIRST_PAUSE_S
+        while True:
+            try:
+                return self.run("BEGIN IMMEDIATE")
+            except StoreUnavailable:
+                if time.monotonic() > give_up_s:
+                    raise
+            time.sleep(pause_s)
+            pause_s = min(1.1 * pause_s, _LONGEST_PAUSE_S)
 
     def commit(self) -> None:
         """Commit. After an error SQLite has rolled back, or left the transaction open and `rollback` ends it."""
         self.run("COMMIT")
+        if self._synced:
+            self.synced_commits += 1
 
     def rollback(self) -> None:
         """Undo the transaction, if there is one."""
@@ -147,12 +174,23 @@ class SqliteStore(SqlStore[Connection]):
         self._reader: Connection | None = None
         self._locks = MemoryLocks() if path is None else FileLocks(path)
         self._version = 0
-        self._tended = (0, 0)
+        self._tended = (0, 0, 0)
 
     def open(self) -> None:
         """Connect, and migrate the schema; a missing folder is made."""
+        _check_version(sqlite3.sqlite_version_info)
         if self._path is not None:
             _prepare(self._path)
+        give_up_s = time.monotonic() + PATIENCE_S
+        while True:
+            try:
+                return self._connect()
+            except StoreUnavailable:  # SQLite itself does not wait for others that open a new file at the same time.
+                if time.monotonic() > give_up_s:
+                    raise
+            time.sleep(0.02)
+
+    def _connect(self) -> None:
         self._driver = Connection(self._path)
         try:
             self._configure()
@@ -187,11 +225,11 @@ class SqliteStore(SqlStore[Connection]):
         """Move the log into the file when much was written; readers and writers go on meanwhile."""
         if self._path is None:
             return
-        changes, size = self._driver.changes, self._log_bytes()
-        if changes - self._tended[0] < _TEND_CHANGES and size - self._tended[1] < _TEND_BYTES:
+        written = (self._driver.synced_commits, self._driver.changes, self._log_bytes())
+        if all(map(_below, self._tended, written, (_TEND_SYNCED, _TEND_CHANGES, _TEND_BYTES))):
             return
         self._driver.run("PRAGMA wal_checkpoint(PASSIVE)")
-        self._tended = (changes, size)
+        self._tended = written
 
     def hold_lock(self) -> tuple[str, str]:
         """Take a lock that ends with this process."""
@@ -247,6 +285,10 @@ class MemoryLocks:
         self._names.clear()
 
 
+def _below(before: int, now: int, limit: int) -> bool:
+    return now - before < limit
+
+
 def explained(error: Exception, path: Path | None) -> Exception:
     """The error of ours that says what an error of SQLite means, and what to do."""
     code = getattr(error, "sqlite_errorcode", None)
@@ -276,6 +318,14 @@ _MEANINGS: dict[int, tuple[type[StoreError], str]] = {
 }
 
 
+def _check_version(version: tuple[int, ...]) -> None:
+    if version < LEAST_VERSION:
+        raise StoreError(
+            f"This Python has SQLite {'.'.join(map(str, version))}; "
+            f"flowgraph needs {'.'.join(map(str, LEAST_VERSION))} or newer."
+        )
+
+
 def _prepare(path: Path) -> None:
     system = network_file_system(path)
     if system is not None:
@@ -287,7 +337,8 @@ def _prepare(path: Path) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise StoreError(f"The folder of the store {path} cannot be made: {error.strerror}.") from error
+        why = "a file is in the way" if isinstance(error, FileExistsError | NotADirectoryError) else error.strerror
+        raise StoreError(f"The folder of the store {path} cannot be made: {why}.") from error
 
 
 @cache

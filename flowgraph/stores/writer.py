@@ -25,6 +25,9 @@ Entry = tuple[Command | Question | None, Answered]
 MAX_BATCH = 1_000
 """Beyond so many commands a batch gains nothing, and the first of them wait for the last."""
 
+TEND_EVERY = 250
+"""After so many commands the store is asked to tend itself."""
+
 GIVE_UP_S = 30.0
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.05, 2.0
 
@@ -57,6 +60,7 @@ class Writer:
         self._deliver = deliver
         self._trip = trip
         self._commits = 0
+        self._untended = 0
         self._queue: queue.SimpleQueue[Sequence[Entry] | None] = queue.SimpleQueue()
         self._backlog: deque[Entry] = deque()
         self._stopping = False
@@ -93,9 +97,14 @@ class Writer:
         """Tell whether a batch has to be on disk before it is answered."""
         return self._full or any(map(is_acknowledged, commands))
 
+    def wants_tending(self) -> bool:
+        """Tell whether so much was applied that the store should be tended."""
+        return self._untended >= TEND_EVERY
+
     def apply(self, commands: Sequence[Command], *, patient: bool) -> list[Any]:
         """Apply commands under the lock, and measure how long a sync takes."""
         synced = self.is_synced(commands)
+        self._untended += len(commands)
         self._trip("before-commit", self._commits + 1)
         began = time.perf_counter()
         answers = self._store.apply(commands, synced=synced, patient=patient)
@@ -119,23 +128,24 @@ class Writer:
         while not self._stopping or self._backlog:
             self._receive()
             entries = [self._backlog.popleft() for _ in range(min(len(self._backlog), MAX_BATCH))]
-            with self.lock:
-                if entries:
-                    self._deliver(entries, self._settle([item for item, _ in entries]))
-                self._attend()
+            if entries:
+                with self.lock:
+                    answers = self._settle([item for item, _ in entries])
+                self._deliver(entries, answers)  # Without the lock: whoever is answered may want the store at once.
+            self._attend()
         closed()
 
     def _receive(self) -> None:
         """Wait until there is something to do, and take all that is there."""
         try:
-            self._accept(self._queue.get(timeout=None if self._stopping else self._until_duty_s()))
+            self._accept(self._queue.get(timeout=self._until_duty_s()))
             while len(self._backlog) < MAX_BATCH:
                 self._accept(self._queue.get_nowait())
         except queue.Empty:
             pass
 
     def _until_duty_s(self) -> float | None:
-        if self._backlog:
+        if self._backlog or self._stopping:
             return 0.0
         now = time.monotonic()
         return min((max(duty.due_s - now, 0.0) for duty in self._duties), default=None)
@@ -149,15 +159,20 @@ class Writer:
     def _settle(self, items: Sequence[Command | Question | None]) -> list[Any]:
         """Answer commands and questions in order; the commands between two questions are one transaction."""
         answers: list[Any] = []
-        commands: list[Command] = []
+        commands: list[Command | None] = []
         for item in items:
-            if isinstance(item, Command):
+            if isinstance(item, Question):
+                answers += self._commit_some(commands)
+                answers.append(asked(self._store, item))
+                commands = []
+            else:
                 commands.append(item)
-                continue
-            answers += self._commit(commands)
-            commands = []
-            answers.append(None if item is None else asked(self._store, item))
-        return answers + self._commit(commands)
+        return answers + self._commit_some(commands)
+
+    def _commit_some(self, items: Sequence[Command | None]) -> list[Any]:
+        """Commit what is a command; what only waits for its turn does not cut the transaction in two."""
+        answers = iter(self._commit([item for item in items if item is not None]))
+        return [None if item is None else next(answers) for item in items]
 
     def _commit(self, commands: list[Command]) -> list[Any]:
         """Apply commands, again and again while the store is unavailable; an error is the answer of all of them."""
@@ -186,9 +201,13 @@ class Writer:
     def _attend(self) -> None:
         for duty in self._duties:
             if duty.due_s <= time.monotonic():
-                wait_s = duty.every_s if _done(duty.purpose, duty.perform) else min(duty.every_s, AGAIN_S)
-                duty.due_s = time.monotonic() + wait_s
-        _done("tend the store", self._store.tend)
+                with self.lock:
+                    done = _done(duty.purpose, duty.perform)
+                duty.due_s = time.monotonic() + (duty.every_s if done else min(duty.every_s, AGAIN_S))
+        if self.wants_tending():
+            self._untended = 0
+            with self.lock:
+                _done("tend the store", self._store.tend)
 
 
 class Syncs:

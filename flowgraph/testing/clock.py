@@ -77,7 +77,8 @@ class VirtualClock:
         self._count += 1
         timer = _VirtualTimer(callback)
         heapq.heappush(self._timers, (due_us, self._count, timer))
-        self._look_soon()
+        if self._autojump or due_us <= self._now_us:
+            self._look_soon()
         return timer
 
     def watch(self, is_busy: Callable[[], bool]) -> Callable[[], None]:
@@ -86,14 +87,14 @@ class VirtualClock:
         return lambda: self._busy.remove(is_busy)
 
     def _look_soon(self) -> None:
-        if self._autojump and self._looking is None:
+        if self._looking is None:
             self._looking = asyncio.get_running_loop().call_later(_LOOK_EVERY_S, self._look)
 
     def _look(self) -> None:
         self._looking = None
-        while self._timers and self._timers[0][2].cancelled:
-            heapq.heappop(self._timers)
-        if not self._timers:
+        while self._timers and (self._timers[0][2].cancelled or self._timers[0][0] <= self._now_us):
+            self._jump()
+        if not self._timers or not self._autojump:
             return
         self._quiet = 0 if any(is_busy() for is_busy in self._busy) else self._quiet + 1
         if self._quiet >= _QUIET_LOOKS:
@@ -103,8 +104,9 @@ class VirtualClock:
 
     def _jump(self) -> None:
         due_us, _, timer = heapq.heappop(self._timers)
-        self._now_us = max(self._now_us, due_us)
-        timer.fire()
+        if not timer.cancelled:
+            self._now_us = max(self._now_us, due_us)
+            timer.fire()
 
 
 class _VirtualTimer:

@@ -142,20 +142,26 @@ def list_of_works(text: str) -> list[str]:
 
 
 def run_rounds(jobs: list[Job], rounds: int, home: Path) -> tuple[list[Round], list[str]]:
-    """Do every job once a round. A job that fails is missing from its round, and said in the second answer."""
+    """Do every job once a round. A job that fails is missing from its round, and said in the second answer.
+
+    After Ctrl-C the answer is what was measured so far.
+    """
     measured: list[Round] = []
     failures: list[str] = []
-    for number in range(1, rounds + 1):
-        measured.append({})
-        for job in jobs:
-            began = time.perf_counter()
-            try:
-                with tempfile.TemporaryDirectory(prefix="store-", dir=home) as folder:
-                    measured[-1].setdefault(job.work, {})[job.contender] = job.measure(Path(folder))
-            except MeasurementFailed as error:
-                failures.append(f"{job.work} {job.contender}, round {number}: {error}")
-            took = time.perf_counter() - began
-            print(f"round {number}/{rounds}  {job.work}  {job.contender}: {took:.1f} s", file=sys.stderr)
+    try:
+        for number in range(1, rounds + 1):
+            measured.append({})
+            for job in jobs:
+                began = time.perf_counter()
+                try:
+                    with tempfile.TemporaryDirectory(prefix="store-", dir=home) as folder:
+                        measured[-1].setdefault(job.work, {})[job.contender] = job.measure(Path(folder))
+                except MeasurementFailed as error:
+                    failures.append(f"{job.work} {job.contender}, round {number}: {error}")
+                took = time.perf_counter() - began
+                print(f"round {number}/{rounds}  {job.work}  {job.contender}: {took:.1f} s", file=sys.stderr)
+    except KeyboardInterrupt:
+        failures.append("the rest, which was interrupted")
     return measured, failures
 
 

@@ -115,6 +115,7 @@ async def measure_w3(size: int) -> dict[str, float]:
 
 async def measure_w5(size: int, idle_s: float, store: Path) -> dict[str, float]:
     await put_to_sleep(STARTERS, store)
+    gc.collect()
     disk_before, memory_before = settled_bytes_on_disk(store), resident_bytes()
     with Stopwatch() as watch:
         await put_to_sleep(size, store)
@@ -138,7 +139,6 @@ async def put_to_sleep(runs: int, store: Path) -> None:
     await asyncio.gather(*(DBOS.start_workflow_async(nap) for _ in range(runs)))
     while saved_sleeps(store) < saved:
         await asyncio.sleep(0.01)
-    gc.collect()
 
 
 def saved_sleeps(store: Path) -> int:

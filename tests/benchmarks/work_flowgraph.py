@@ -105,6 +105,7 @@ async def measure_w5(runtime: Runtime, size: int, idle_s: float, store: Path) ->
     program's own concurrent callers is in the base.
     """
     await put_to_sleep(runtime, STARTERS)
+    gc.collect()
     disk_before, memory_before = settled_bytes_on_disk(store), resident_bytes()
     with Stopwatch() as watch:
         await put_to_sleep(runtime, size)
@@ -132,7 +133,6 @@ async def put_to_sleep(runtime: Runtime, runs: int) -> None:
     for status in (RunStatus.PENDING, RunStatus.RUNNING):
         while await runtime.list(RunQuery(status=status, limit=1)):
             await asyncio.sleep(0.01)
-    gc.collect()
 
 
 async def count_sleeping(runtime: Runtime) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import os
 import signal
 import threading
 from collections.abc import Iterator
@@ -15,7 +16,7 @@ import pytest
 
 from flowgraph.testing import VirtualClock
 
-WATCHDOG_S = 20
+WATCHDOG_S = float(os.environ.get("WATCHDOG_S", "20"))
 BLOCKED_S = 40
 
 

@@ -684,6 +684,9 @@ TYPED = [
     ({"kids": {"a": {"kids": {}, "at": dt.date(2024, 1, 1)}}, "at": dt.date(2024, 1, 1)}, Tree),
     (Undecorated(1), Undecorated),
     (Derived(1, 2), Base | Derived),
+    ({"a": 1, "$as": "Point", "x": 1}, dict[str, Any] | Point),
+    ({"a": 1, "$as": [], "$any": 2}, Point | dict[str, Any]),
+    (Incomparable({"a": 1, "$as": [], "$any": 2}), Incomparable | Point),
     (Incomparable(1), Incomparable),
     (Liar([1]), Liar),
     (3, float),
@@ -861,6 +864,38 @@ def test_a_cached_property_of_a_slotted_attrs_class_is_no_obstacle() -> None:
     check_exact(cached, Cached)
 
 
+def test_an_attribute_that_was_never_set_stays_unset() -> None:
+    @attrs.define
+    class Lazy:
+        number: int
+        later: int = attrs.field(init=False)
+
+    _, copy = dump(Lazy(1), Lazy)
+    assert isinstance(copy, Lazy)
+    assert not hasattr(copy, "later")
+    lazy = Lazy(1)
+    lazy.later = 2
+    check_exact(lazy, Lazy)
+
+
+def test_types_that_attrs_is_told_as_arguments_count() -> None:
+    Told = attrs.make_class("Told", {"line": attrs.field(type=Line)})  # type: ignore[call-overload]
+    check_exact(Told(LINE), Told)
+
+
+def test_a_set_whose_items_change_is_refused() -> None:
+    @attrs.frozen
+    class Lowered:
+        text: str = attrs.field(converter=str.lower)
+
+    value = Lowered("a")
+    object.__setattr__(value, "text", "A")
+    for holder in ({value}, {value: 1}, {"a": value}, Carton(value, [])):
+        annotation = {set: set[Lowered], dict: dict[Any, Any], Carton: Carton[Lowered]}[type(holder)]
+        with pytest.raises(Unsaveable):
+            dump(holder, annotation)
+
+
 def test_a_property_that_raises_is_a_refusal() -> None:
     @dataclasses.dataclass
     class Broken:
@@ -891,7 +926,9 @@ def test_fixed_offsets_of_pydantic_stay_what_they_are() -> None:
     check_exact({"at": value.at})
 
 
-def test_classes_without_number_do_not_fill_the_memory() -> None:
+def test_classes_and_annotations_without_number_do_not_fill_the_memory() -> None:
+    for number in range(5_000):
+        assert load(str(number), Literal[number]) == number  # type: ignore[valid-type]
     for number in range(3_000):
         made = dataclasses.make_dataclass(f"Made{number}", ["x"])
         assert dump(made(1), made)[1] == made(1)
@@ -951,6 +988,31 @@ def test_plain_data_is_saved_beside_an_annotation_that_is_wrong(value: Any, anno
     if text is not None:
         assert saved == text
     assert alike(load(saved), value)
+
+
+def test_a_field_may_hold_plain_data_that_its_annotation_excludes() -> None:
+    sloppy = Point(None, "2")  # type: ignore[arg-type]
+    assert check_exact(sloppy, Point) == '{"$as":"Point","x":{"$any":null},"y":{"$any":"2"}}'
+    check_exact([Order(1, [LINE], at="2024-01-01", tags=()), ORDER], list[Order])  # type: ignore[arg-type]
+    check_exact(Line("a", "1.50"), Line | Point)  # type: ignore[arg-type]
+    check_exact(Model.model_construct(id="x"), Model)
+    with pytest.raises(Unfit):
+        load('{"$as":"Point","x":null}', Point)
+
+
+def test_many_fields_that_do_not_fit_cost_no_more_than_one() -> None:
+    points = [Point(None) for _ in range(2_000)]  # type: ignore[arg-type]
+    check_exact(points, list[Point])
+
+
+def test_the_text_says_what_it_is_without_the_annotation() -> None:
+    for value, annotation in [
+        ([b"x"], list[bytes]),
+        ({1: "a"}, dict[int, str]),
+        ([(1, 2)], list[tuple[int, int]]),
+        ({"a": {1}}, dict[str, set[int]]),
+    ]:
+        assert dump(value, annotation)[0] == dump(value)[0]
 
 
 # Reading what a person wrote, or an older version ---------------------------------------------------------------------
@@ -1053,6 +1115,9 @@ UNFIT = [
     ('{"$as":"Line","sku":"a"}', Line | Point, "Line needs 'price'"),
     ('{"released":"x"}', Movie, "Movie needs 'title'"),
     ('{"a":{"b":[1,"x"]}}', dict[str, dict[str, list[int]]], r"at \['a'\]\['b'\]\[1\], the annotation says int"),
+    ('{"$dict":[[1,{"$unheard":1}]]}', Any, r"at \[1\], this version of flowgraph does not know the mark"),
+    ('{"$set":[1]}', OrderedDict[str, int], "the annotation says OrderedDict, and what was saved is set"),
+    ('{"$float":"nan"}', str, "the annotation says str, and what was saved is float"),
     ('{"$unheard":1}', Any, r"does not know the mark \$unheard"),
     ('{"$datetime":"2024-01-01T00:00:00","zone":"No/Where"}', Any, "datetime cannot be made of what was saved"),
     ('"c"', Literal["a", "b"], "one of 'a', 'b'"),
@@ -1166,6 +1231,7 @@ def wrapper(*args: Any) -> Any:
         (Callable_.loose, Shade),
         (functools.partial(Callable_().method), Line),
         (Point, Point),
+        (functools.partial(Point, 1), Point),
         (int, int),
         (len, Any),
         (functools.lru_cache(annotated), Point),

@@ -459,6 +459,29 @@ async def test_a_listen_that_user_code_cancels_takes_no_event() -> None:
         assert await run.result() == "kept"
 
 
+async def test_a_wait_that_lost_a_race_takes_no_event_on_replay() -> None:
+    @workflow
+    async def flow() -> list[Any]:
+        first = asyncio.create_task(step.listen("first", event="e"))
+        deadline = asyncio.create_task(step.sleep("deadline", "1h"))
+        done, pending = await asyncio.wait({first, deadline}, return_when=asyncio.FIRST_COMPLETED)
+        for task in pending:
+            task.cancel()
+        return [done == {deadline}, await step.listen("second", event="e")]
+
+    async with opened(flow) as runtime:
+        run = await runtime.start(flow)
+        await reached(run, RunStatus.LISTENING)
+
+        async def second_is_awaited() -> bool:
+            return "second" in [wait.path for wait in (await run.describe()).waits]
+
+        await until(second_is_awaited)
+        await reached(run, RunStatus.LISTENING)
+        await run.send("e", "for the second")
+        assert await run.result() == [True, "for the second"]
+
+
 async def test_a_wait_that_user_code_cancelled_is_not_told_of() -> None:
     async with opened(dropper) as runtime:
         run = await runtime.start(dropper)

@@ -493,23 +493,30 @@ async def test_executing_time_adds_up_over_suspensions_and_give_backs(store: str
             await run.result()
 
 
-async def test_a_resident_run_is_executing(frozen: VirtualClock) -> None:
-    begun = asyncio.Event()
+async def test_waits_that_elapse_in_the_process_do_not_count_as_executing(frozen: VirtualClock) -> None:
+    woke = asyncio.Event()
+
+    async def wake() -> None:
+        await step.sleep("long", "1d")
+        woke.set()
 
     @workflow(timeout="10s")
-    async def flow() -> None:
-        task = asyncio.create_task(step.sleep("long", "1d"))
-        begun.set()
-        await asyncio.Event().wait()
+    async def flow() -> str:
+        task = asyncio.create_task(wake())
+        await woke.wait()
         await task
+        return "awake"
 
     async with opened(flow, clock=frozen) as runtime:
         run = await runtime.start(flow)
-        await begun.wait()
-        await settle()
-        frozen.advance("10s")
-        with pytest.raises(RunTimedOut):
-            await run.result()
+
+        async def says_why() -> bool:
+            return bool((await run.describe()).reason)
+
+        await until(says_why)
+        frozen.advance("1d")
+        assert await run.result() == "awake"
+        assert (await run.describe()).executing_s < 10
 
 
 async def test_code_that_catches_the_timeout_of_its_run_cannot_complete(frozen: VirtualClock) -> None:

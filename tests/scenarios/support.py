@@ -14,7 +14,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -89,7 +89,8 @@ class Child:
     def kill(self) -> int:
         """Kill it with SIGKILL, and return its exit code."""
         if self.code is None:
-            self.signal(signal.SIGKILL)
+            with suppress(ProcessLookupError):
+                self.signal(signal.SIGKILL)
         return self.wait()
 
     def result(self, timeout_s: float = PATIENCE_S) -> Any:
@@ -123,7 +124,7 @@ class Spawner:
         self._idle: list[Zygote] = []
         self._all: list[Zygote] = []
 
-    def start(self, folder: Path, name: str, target: str, **arguments: Any) -> Child:
+    def start(self, folder: Path, name: str, target: str, /, **arguments: Any) -> Child:
         """Fork a process that calls `target` ("module:function"); its files are in `folder`, under `name`."""
         with self._lock:
             zygote = self._idle.pop() if self._idle else None
@@ -270,7 +271,6 @@ def snapshot(database: Path) -> Snapshot:
     copy = database.with_name(f"{database.name}.look")
     copy_store(database, copy)
     with closing(sqlite3.connect(copy)) as connection:
-        connection.row_factory = sqlite3.Row
         if not connection.execute("SELECT count(*) FROM sqlite_master WHERE name = 'run'").fetchone()[0]:
             found = Snapshot()
         else:
@@ -280,7 +280,15 @@ def snapshot(database: Path) -> Snapshot:
     return found
 
 
+def living_snapshot(database: Path) -> Snapshot:
+    """Read a store that others may be writing."""
+    with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True, isolation_level=None)) as connection:
+        connection.execute("BEGIN")
+        return _read(connection)
+
+
 def _read(connection: sqlite3.Connection) -> Snapshot:
+    connection.row_factory = sqlite3.Row
     runs = {row["id"]: dict(row) for row in connection.execute("SELECT * FROM run ORDER BY no")}
     names = {run["no"]: run_id for run_id, run in runs.items()}
     rows = [

@@ -61,9 +61,7 @@ def test_a_run_that_is_killed_again_and_again_ends_as_if_nothing_had_happened(
     assert kills >= 3
     assert not list(repeated_places(after.rows))
     assert final_rows(after) == final_rows(undisturbed)
-    assert {run_id: run["status"] for run_id, run in after.runs.items()} == {
-        run_id: "completed" for run_id in undisturbed.runs
-    }
+    assert {run_id: run["status"] for run_id, run in after.runs.items()} == dict.fromkeys(undisturbed.runs, "completed")
     assert all(event["taken_by"] for event in after.events)
     assert len(after.events) == journey.ROUNDS // 2
     assert after.workers == []

@@ -259,7 +259,9 @@ def test_one_slow_sync_sends_the_next_ones_to_the_thread() -> None:
     assert (quick[0], quick[14], quick[-1]) == (False, False, True)
 
 
-def test_many_commits_on_the_loop_let_the_thread_tend_the_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_many_commits_on_the_loop_let_the_thread_tend_the_store(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(sqlite, "_TEND_CHANGES", 100)
     tended = threading.Event()
 
@@ -358,6 +360,21 @@ def test_a_question_sees_a_batch_submitted_before_it(either: Store) -> None:
         assert len(await journal.ask(Outcomes(ids))) == 1500
 
     play(either, scenario)
+
+
+def test_a_question_does_not_cut_a_batch_in_two(watched: Watched) -> None:
+    async def scenario(journal: Journal) -> None:
+        no = await a_running_run(journal)
+        await asyncio.gather(
+            journal.commit(saved(no, 1)),
+            journal.ask(History(no)),
+            journal.commit(saved(no, 2)),
+            journal.ask(History(no)),
+            journal.commit(saved(no, 3)),
+        )
+        assert [len(batch) for batch in commits_of(watched, Save)] == [3]
+
+    play(watched, scenario)
 
 
 def test_many_questions_are_answered_each(either: Store) -> None:
@@ -600,12 +617,12 @@ def test_closing_applies_what_is_queued(url: str) -> None:
     async def main() -> None:
         journal = await Journal.open(open_store(url))
         answers: list[Any] = []
-        for k in range(1200):
+        for k in range(3500):
             journal.submit(Start(f"r{k}", "wf", "{}", NOW), answers.append)
         await journal.close()
-        assert [answer.created for answer in answers] == [True] * 1200
+        assert [answer.created for answer in answers] == [True] * 3500
         async with opened(open_store(url)) as again:
-            assert len(await again.ask(Outcomes(tuple(f"r{k}" for k in range(1200))))) == 1200
+            assert len(await again.ask(Outcomes(tuple(f"r{k}" for k in range(3500))))) == 3500
 
     asyncio.run(main())
 

@@ -27,10 +27,9 @@ locks = FileLocks(Path(sys.argv[1]))
 print(locks.hold(), flush=True)
 for line in sys.stdin:
     if line.strip() == "fork":
-        child = os.fork()
-        if not child:
+        if not os.fork():
+            print(os.getpid(), flush=True)
             signal.pause()
-        print(child, flush=True)
 """
 
 
@@ -121,6 +120,11 @@ def test_two_locks_of_one_process_are_two(database: Path) -> None:
 
 def test_a_missing_lock_file_means_that_nobody_holds_it(database: Path) -> None:
     assert FileLocks(database).is_held("flows.db-worker-0.lock") is False
+
+
+def test_a_lock_that_cannot_be_looked_at_cannot_be_told(database: Path) -> None:
+    (database.parent / "flows.db-worker-1.lock").symlink_to("flows.db-worker-1.lock")
+    assert FileLocks(database).is_held("flows.db-worker-1.lock") is None
 
 
 def test_a_lock_file_lies_beside_the_database(database: Path) -> None:

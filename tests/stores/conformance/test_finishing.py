@@ -57,7 +57,9 @@ def test_a_batch_of_finishes_signals_and_cancels_as_single_ones_do(rig: Rig) -> 
     rig.child(parent, "child")
     rig.save(watcher, 1, watch="watched")
     rig.cancel("cancelled")
-    answers = rig.do(*[Finish(no, 1, RunStatus.FAILED, None, None, 1, NOW) for no in (plain, cancelled, watched, parent)])
+    answers = rig.do(
+        *[Finish(no, 1, RunStatus.FAILED, None, None, 1, NOW) for no in (plain, cancelled, watched, parent)]
+    )
     assert answers == ["failed", "cancelled", "failed", "failed"]
     assert (rig.status("child"), rig.signals(watcher)) == ("cancelled", 1)
 

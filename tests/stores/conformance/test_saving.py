@@ -23,7 +23,10 @@ def test_a_history_holds_its_own_run_only(rig: Rig) -> None:
     for no in runs:
         rig.save(no, 1)
         rig.save(no, (1 << 24) - 1)
-    assert [checkpoint.id for checkpoint in rig.history(runs[1])] == [row(runs[1], 1).id, row(runs[1], (1 << 24) - 1).id]
+    assert [checkpoint.id for checkpoint in rig.history(runs[1])] == [
+        row(runs[1], 1).id,
+        row(runs[1], (1 << 24) - 1).id,
+    ]
     assert rig.history(999) == []
 
 

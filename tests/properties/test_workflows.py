@@ -1,0 +1,264 @@
+"""Made-up workflows end the same whether or not they are interrupted on the way.
+
+A crash is made without killing anything: right after a commit the store's file and log are copied, which is exactly what a
+crash at this point leaves behind. The lock of the worker is not copied, so in the copy it counts as dead.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import sqlite3
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from flowgraph import RunError, RunFinished, Runtime
+from flowgraph.model import Checkpoint
+from flowgraph.stores import Journal
+from flowgraph.testing import VirtualClock
+from tests.properties import programs
+from tests.properties.programs import Tree, Witness, begin_witness, trees
+from tests.scenarios.support import Row, copy_store, repeated_places, snapshot
+
+THOROUGH = os.environ.get("HYPOTHESIS_PROFILE") == "thorough"
+HANGS_S = 20.0
+RUN_ID = "program-1"
+MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() else None
+"""What is killed in a process is not lost with a file system in memory, and a sync costs nothing there."""
+
+affordable = settings(
+    max_examples=2_000 if THOROUGH else 50,
+    deadline=None,
+    derandomize=not THOROUGH,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+
+
+@affordable
+@given(trees(), st.randoms(use_true_random=False))
+def test_a_crash_at_any_commit_changes_nothing(tree: Tree, chance: random.Random) -> None:
+    with tempfile.TemporaryDirectory(dir=MEMORY) as folder:
+        base = Path(folder)
+        witness = begin_witness()
+        with crashes(base / "flows.db", chance) as crashed:
+            expected = asyncio.run(lived(base / "flows.db", tree, VirtualClock(), witness, crashed.append_clock))
+        assert not witness.wrong
+        assert not list(repeated_places(rows_of(base / "flows.db")))
+        for crash in crashed.places:
+            assert_resumes(crash, tree, expected)
+
+
+@affordable
+@given(trees(), st.lists(st.integers(1, 12), min_size=1, max_size=6))
+def test_handing_a_run_back_at_any_commit_changes_nothing(tree: Tree, leave_after: list[int]) -> None:
+    with tempfile.TemporaryDirectory(dir=MEMORY) as folder:
+        straight, other = Path(folder) / "straight.db", Path(folder) / "other.db"
+        expected = asyncio.run(lived(straight, tree, VirtualClock(), begin_witness()))
+        witness = begin_witness()
+        assert asyncio.run(handed_back(other, tree, leave_after, witness)) == expected
+        assert not witness.wrong
+        assert final_rows(other) == final_rows(straight)
+        assert {run["recoveries"] for run in snapshot(other).runs.values()} == {0}
+
+
+@affordable
+@given(trees(), st.integers(0, 10))
+def test_a_workflow_ends_the_same_each_time_and_replays_without_a_body(tree: Tree, seed: int) -> None:
+    """A second life after the end, from a crash right before the end was committed, finds everything in the history."""
+    with tempfile.TemporaryDirectory(dir=MEMORY) as folder:
+        one, other = Path(folder) / "one.db", Path(folder) / "other.db"
+        results = [asyncio.run(lived(path, tree, VirtualClock(seed=seed), begin_witness())) for path in (one, other)]
+        assert results[0] == results[1]
+        assert final_rows(one) == final_rows(other)
+        with closing(sqlite3.connect(one, isolation_level=None)) as connection:
+            connection.execute(
+                "UPDATE run SET status = 'pending', wake_us = 0, output = NULL, finished_us = NULL WHERE id = ?",
+                (RUN_ID,),
+            )
+        witness = begin_witness(histories(one))
+        assert asyncio.run(lived(one, tree, VirtualClock(start_after(one)), witness)) == results[0]
+        assert not witness.wrong
+        assert [body for body in witness.begun if is_final(one, body)] == []
+
+
+# Living ---------------------------------------------------------------------------------------------------------------
+
+
+async def lived(
+    database: Path,
+    tree: Tree,
+    clock: VirtualClock,
+    witness: Witness,
+    told: Callable[[VirtualClock], None] | None = None,
+) -> str:
+    """Execute a tree, or what is left of it, to its end."""
+    if told is not None:
+        told(clock)
+    async with asyncio.timeout(HANGS_S), opened(database, clock, witness) as runtime:
+        return await outcome(runtime, tree)
+
+
+def opened(database: Path, clock: VirtualClock, witness: Witness) -> Runtime:
+    runtime = Runtime(f"sqlite:///{database}", workflows=[programs.program], clock=clock)
+    runtime.observe(witness.committed)
+    return runtime
+
+
+async def outcome(runtime: Runtime, tree: Tree) -> str:
+    run = await runtime.start(programs.program, tree, run_id=RUN_ID)
+    with suppress(RunFinished):
+        await run.send("news", {"of": "the day"}, id="news-1")
+    try:
+        return repr(await run.result())
+    except RunError as error:
+        return f"{type(error).__name__}: {error}"
+
+
+async def handed_back(database: Path, tree: Tree, leave_after: list[int], witness: Witness) -> str:
+    """Execute a tree in one Runtime after the other, each of which leaves after so many commits."""
+    clock = VirtualClock()
+    async with asyncio.timeout(HANGS_S):
+        for commits in leave_after:
+            leave = asyncio.Event()
+            with after_commit(commits, asyncio.get_running_loop(), leave):
+                async with opened(database, clock, witness) as runtime:
+                    ending = asyncio.create_task(outcome(runtime, tree))
+                    leaving = asyncio.create_task(leave.wait())
+                    await asyncio.wait({ending, leaving}, return_when=asyncio.FIRST_COMPLETED)
+                    leaving.cancel()
+                    if ending.done():
+                        return ending.result()
+                    ending.cancel()
+                    await asyncio.wait({ending})
+        async with opened(database, clock, witness) as runtime:
+            return await outcome(runtime, tree)
+
+
+@contextmanager
+def after_commit(number: int, loop: asyncio.AbstractEventLoop, event: asyncio.Event) -> Iterator[None]:
+    def fault(place: str, commit: int) -> None:
+        if place == "after-commit" and commit == number:
+            loop.call_soon_threadsafe(event.set)
+
+    with faults(fault):
+        yield
+
+
+@contextmanager
+def faults(fault: Callable[[str, int], None]) -> Iterator[None]:
+    previous, Journal.fault = Journal.fault, staticmethod(fault)
+    try:
+        yield
+    finally:
+        Journal.fault = previous
+
+
+# Crashing -------------------------------------------------------------------------------------------------------------
+
+
+class Crashes:
+    """Copies of a store, each with the time at which it was made."""
+
+    def __init__(self, database: Path, chance: random.Random) -> None:
+        self._database = database
+        self._chance = chance
+        self._clock: VirtualClock | None = None
+        self.places: list[tuple[Path, datetime]] = []
+
+    def append_clock(self, clock: VirtualClock) -> None:
+        self._clock = clock
+
+    def fault(self, place: str, number: int) -> None:
+        """Copy the store at some commits: at the first always, and the rarer the more there are."""
+        if place != "after-commit" or (number > 3 and self._chance.random() > (1.0 if THOROUGH else 0.2)):
+            return
+        copy = self._database.with_name(f"crash-{number}.db")
+        copy_store(self._database, copy)
+        assert self._clock is not None
+        self.places.append((copy, self._clock.now()))
+
+
+@contextmanager
+def crashes(database: Path, chance: random.Random) -> Iterator[Crashes]:
+    found = Crashes(database, chance)
+    with faults(found.fault):
+        yield found
+
+
+def assert_resumes(crash: tuple[Path, datetime], tree: Tree, expected: str) -> None:
+    database, now = crash
+    before = rows_of(database)
+    witness = begin_witness(histories(database))
+    assert asyncio.run(lived(database, tree, VirtualClock(now), witness)) == expected, database.name
+    assert not witness.wrong, database.name
+    after = rows_of(database)
+    later = {row.id: row for row in after}
+    assert [row for row in before if later.get(row.id) != row] == []
+    assert not list(repeated_places(after))
+    assert {run["status"] for run in snapshot(database).runs.values()} <= {"completed", "failed"}
+
+
+# Looking --------------------------------------------------------------------------------------------------------------
+
+
+def rows_of(database: Path) -> list[Row]:
+    return snapshot(database).rows
+
+
+def histories(database: Path) -> dict[str, list[Checkpoint]]:
+    """The rows of each run."""
+    found: dict[str, list[Checkpoint]] = {}
+    for row in rows_of(database):
+        one = Checkpoint(row.id, row.path, row.kind, row.state, row.attempt, 0, row.finished_us, 0)
+        found.setdefault(row.run, []).append(one)
+    return found
+
+
+def final_rows(database: Path) -> list[tuple[Any, ...]]:
+    """What a history says in the end, apart from times and from what was cancelled on the way."""
+    last = {row.place: row for row in rows_of(database) if row.is_final}
+    return sorted((row.place, row.kind, row.state, row.attempt) for row in last.values())
+
+
+def is_final(database: Path, body: tuple[str, str, int, Any]) -> bool:
+    run_id, path, _, _ = body
+    return f"{run_id}:{path}" in snapshot(database).finished_places
+
+
+def start_after(database: Path) -> datetime:
+    from flowgraph.model import moment
+
+    return moment(max(row.finished_us for row in rows_of(database)))
+
+
+@pytest.mark.parametrize(
+    "tree",
+    [
+        ["race", 0, ["at once", "asleep 0.5"]],
+        ["group", 0, None, ["hopeless", 1, 1], ["sleep", 2, 86_400.0]],
+        ["gather", 0, None, ["hopeless", 1, 2], ["sleep", 2, 5.0], ["child", 3, None, ["sleep", 4, 5.0]]],
+        ["nested", 0, 2, ["flaky", 1, [2, 30.0]], ["child", 2, None, ["hopeless", 3, 1]]],
+    ],
+    ids=str,
+)
+def test_a_tree_that_is_worth_keeping(tree: Tree) -> None:
+    with tempfile.TemporaryDirectory(dir=MEMORY) as folder:
+        base = Path(folder)
+        witness = begin_witness()
+        everywhere = random.Random()
+        everywhere.random = lambda: 0.0  # type: ignore[method-assign]
+        whole = ["try", 100, None, ["listen", 101, None], tree]
+        with crashes(base / "flows.db", everywhere) as crashed:
+            expected = asyncio.run(lived(base / "flows.db", whole, VirtualClock(), witness, crashed.append_clock))
+        assert not witness.wrong
+        for crash in crashed.places:
+            assert_resumes(crash, whole, expected)
