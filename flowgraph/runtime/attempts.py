@@ -225,7 +225,7 @@ async def _back_off(run: Execution, path: str, due_us: int) -> None:
     """Wait for the next attempt: durably, so that a long backoff suspends the run."""
     if due_us <= run.clock.now_us():
         return
-    await run.join(run.wait(path, STEP, BACKOFF, due_us))
+    await run.join(run.waiting.begin(path, STEP, BACKOFF, due_us))
 
 
 # Running a handler ----------------------------------------------------------------------------------------------------

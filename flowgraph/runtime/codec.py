@@ -12,7 +12,7 @@ How it works
 
     dump = save, load what was saved, and compare (`_codec_comparing`). If the annotation does not fit the value (it
     says int, and the handler returned a text), data that needs no annotation is saved under the mark `$any`, which
-    tells `load` to leave the annotation aside; an instance of a class is refused. The same goes for its fields.
+    tells `load` to leave the annotation aside; an instance of a class is refused. Fields are treated in the same way.
 
 The short cut
     Walking a value in Python costs four times as much as encoding it in C, so plain data is never walked:

@@ -174,7 +174,7 @@ class Engine:
         """Tell whether anything goes on that no timer of the clock ends: a virtual clock must not jump over it."""
         return bool(
             self._claiming or self._looking or self._recovering or self.journal.pending or self._reserved
-            or any(run.is_busy() for run in self.resident.values())
+            or any(run.waiting.is_busy() for run in self.resident.values())
         )  # fmt: skip
 
     # What executions ask for ------------------------------------------------------------------------------------------
@@ -326,7 +326,7 @@ class Engine:
 
     def watch_time(self, run: Execution) -> None:
         """One timer serves the timeouts of all runs: it is set for the earliest."""
-        due_us = self.clock.now_us() + max(0, round(run.workflow.timeout * 1e6) - run.executed_us())
+        due_us = self.clock.now_us() + max(0, round(run.workflow.timeout * 1e6) - run.stopwatch.us())
         if self._overdue_us is None or due_us < self._overdue_us:
             if self._overdue is not None:
                 self._overdue.cancel()
@@ -336,9 +336,9 @@ class Engine:
     def _stop_overdue(self) -> None:
         self._overdue = self._overdue_us = None
         for run in list(self.resident.values()):
-            if run.halt is not None or run.idle:
+            if run.halt is not None or run.stopwatch.rests:
                 continue  # An idle one is watched again when its wait is over.
-            if run.executed_us() >= round(run.workflow.timeout * 1e6):
+            if run.stopwatch.us() >= round(run.workflow.timeout * 1e6):
                 run.stop(TimingOut(run.workflow.timeout))
             else:
                 self.watch_time(run)
@@ -388,8 +388,8 @@ class Engine:
                 self._look_again = False
                 for no, epoch, signals in await self.journal.ask(Owned(self._worker)):
                     run = self.resident.get(no)
-                    if run is not None and run.epoch == epoch and signals > run.signals:
-                        run.receive(await self.journal.ask(Inbox(no)))
+                    if run is not None and run.epoch == epoch and signals > run.waiting.signals:
+                        run.waiting.receive(await self.journal.ask(Inbox(no)))
                 if not self._look_again:
                     break
         except StoreError as error:
@@ -406,7 +406,7 @@ class Engine:
 
     def _beat(self) -> Beat:
         """Called in the journal's thread."""
-        executed = tuple((run.no, run.epoch, run.executed_us()) for run in list(self.resident.values()))
+        executed = tuple((run.no, run.epoch, run.stopwatch.us()) for run in list(self.resident.values()))
         return Beat(self._worker, self.clock.now_us() + self._lease_us, executed)
 
     def _arm_dead_timer(self) -> None:

@@ -22,41 +22,35 @@ a worker that is dead: the next claim replays.
 from __future__ import annotations
 
 import asyncio
-import heapq
 import logging
 from collections.abc import Callable, Coroutine
 from contextvars import Context
 from typing import TYPE_CHECKING, Any
 
-from flowgraph.errors import DuplicateStep, LeaseLost, RunNotFound, StoreError
+from flowgraph.errors import DuplicateStep, LeaseLost
 from flowgraph.model import (
     CURRENT,
     Checkpoint,
     PauseReason,
     RunStatus,
     checkpoint_id,
-    failure_of,
     failure_text,
-    is_below,
 )
-from flowgraph.model.checkpoint import CANCELLED, COMPLETED, FAILED, MAX_SEQUENCE
+from flowgraph.model.checkpoint import MAX_SEQUENCE
 from flowgraph.model.store import (
     ClaimedRun,
     Command,
-    Event,
     Finish,
-    Inbox,
     Mail,
-    Note,
     Outcome,
-    Outcomes,
     Pause,
     Release,
     Save,
     Suspend,
 )
 from flowgraph.runtime import codec, failures
-from flowgraph.runtime.calls import BACKOFF, LISTENING, SLEEPING, WAITING, Call, Wait
+from flowgraph.runtime.calls import Call
+from flowgraph.runtime.deliveries import Deliveries
 from flowgraph.runtime.halt import (
     Aborting,
     Breaking,
@@ -72,7 +66,9 @@ from flowgraph.runtime.halt import (
     TimingOut,
 )
 from flowgraph.runtime.history import Entry, History
-from flowgraph.runtime.tasks import Join, Task, WaitGraph, is_quiet
+from flowgraph.runtime.stopwatch import Stopwatch
+from flowgraph.runtime.tasks import Join, Task
+from flowgraph.runtime.waiting import Waiting
 
 if TYPE_CHECKING:
     from flowgraph.dsl import Workflow
@@ -80,16 +76,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("flowgraph")
 
-_SHORT_WAIT_US = 1_000_000
-"""A wait that ends within this time stays in the process."""
-_MOST_SPINS = 1_000
-"""So often the loop is let run before a result is delivered to a run that never becomes quiet."""
 _BURST = 256
 """So many saved results are handed over in a row before other tasks of the loop get their turn."""
-_RECHECK_S = 1.0
-"""So long after it was found that a run with waits cannot suspend, it is looked at again."""
-_ACTIVE_S = 0.1
-"""So long after its last commit a run that waits for something outside its steps counts as busy."""
 
 Then = Callable[[Entry], None]
 
@@ -115,12 +103,7 @@ class Execution:
         self.input = claimed.input
         self.history = History(rows)
         self.sequence = self.history.sequence
-        self.signals = claimed.signals
-        self.events: dict[int, Event] = {}
-        self._taken: set[int] = set()
-        self.outcomes: dict[str, Outcome] = {}
         self.calls: dict[str, Call] = {}
-        self.waits: dict[str, Wait] = {}
         self.tasks: set[Task] = set()
         """All live tasks that were made inside the run."""
         self.own: set[Task] = set()
@@ -131,25 +114,15 @@ class Execution:
         """Bodies at work in executors."""
         self.halt: Halt | None = None
         self.concluded = False
-        self._active_s = self.loop.time()
-        self._since_us = self.clock.elapsed_us()
-        self._idle_since_us: int | None = None
-        self._spent_us = max(claimed.executed_us, self.history.executed_us)
+        self.stopwatch = Stopwatch(self.clock, max(claimed.executed_us, self.history.executed_us))
+        self.deliveries = Deliveries(self)
+        self.waiting = Waiting(self, claimed.signals)
         self._joined = 0
-        self._deliveries: list[tuple[int, int, Join]] = []
         self._delivered = 0
-        self._pumping = False
-        self._spins = 0
-        self._considering = False
-        self._unsettled = 0
-        self._timers: dict[str, Any] = {}
-        self._recheck: Any = None
-        self._doubled = False
-        self._noted: str | None = None
         self._warned: set[str] = set()
         self._reported: dict[str, int] = {}
         if mail is not None:
-            self._take_in(mail)
+            self.waiting.receive(mail)
 
     # Beginning --------------------------------------------------------------------------------------------------------
 
@@ -213,8 +186,8 @@ class Execution:
             task.exception()  # Seen: asyncio need not report it.
         if self.halt is not None:
             self._conclude()
-        elif self.waits:
-            self.nudge()
+        else:
+            self.waiting.changed()
 
     def body(self, path: str, kind: str, work: Coroutine[Any, Any, None]) -> Call:
         """Run a step's body in a task of its own."""
@@ -251,7 +224,7 @@ class Execution:
         call.waiters.append(join)
         self._joined += 1
         if call.wait is not None:
-            self.nudge()
+            self.waiting.nudge()
         try:
             await join
         except asyncio.CancelledError:
@@ -265,14 +238,14 @@ class Execution:
 
     async def replayed(self, entry: Entry) -> None:
         """Wait for the turn of a result from the history."""
-        if not self._deliveries and len(self.tasks) - self._joined <= 1:
+        if not self.deliveries.under_way and len(self.tasks) - self._joined <= 1:
             self._delivered += 1
             if self._delivered % _BURST == 0:
                 await asyncio.sleep(0)
             return
         join = Join(loop=self.loop)
         self._joined += 1
-        self._deliver(entry.sequence, join)
+        self.deliveries.add(entry.sequence, join)
         try:
             await join
         finally:
@@ -285,8 +258,8 @@ class Execution:
         if path not in self._warned:
             self._warned.add(path)
             logger.warning("run %r: %s", self.id, DuplicateStep(path))
-        self._doubled = True
-        self.nudge()
+        self.waiting.doubled = True
+        self.waiting.nudge()
 
     def abandon(self, call: Call) -> None:
         """Give a call up: its body is cancelled, and nothing is saved."""
@@ -294,50 +267,8 @@ class Execution:
             return
         if call.task is not None:
             call.task.cancel()
-        if call.wait is not None and self.waits.get(call.path) is call.wait:
-            wait = call.wait
-            self._over(wait)
-            if self.calls.get(call.path) is call:
-                del self.calls[call.path]
-                self.save(call.path, call.kind, CANCELLED, started_us=wait.since_us)
-            for join in call.waiters:
-                join.cancel()
-
-    # Delivering -------------------------------------------------------------------------------------------------------
-
-    def _deliver(self, sequence: int, join: Join) -> None:
-        heapq.heappush(self._deliveries, (sequence, id(join), join))
-        if not self._pumping:
-            self._pumping = True
-            self.loop.call_soon(self._pump, context=self.engine.context)
-
-    def _pump(self) -> None:
-        if self.halt is not None:
-            self._pumping = False
-            self._refuse_deliveries()
-            return
-        if self._spins < _MOST_SPINS and not is_quiet(self):
-            self._spins += 1
-            self.loop.call_soon(self._pump, context=self.engine.context)
-            return
-        self._spins = 0
-        while self._deliveries:
-            _, _, join = heapq.heappop(self._deliveries)
-            if not join.done():
-                join.set_result(None)
-                break
-        self._pumping = bool(self._deliveries)
-        if self._pumping:
-            self.loop.call_soon(self._pump, context=self.engine.context)
-        elif self.waits:
-            self.nudge()
-
-    def _refuse_deliveries(self) -> None:
-        assert self.halt is not None
-        for _, _, join in self._deliveries:
-            if not join.done():
-                join.refuse(self.halt.signal())
-        self._deliveries.clear()
+        if call.wait is not None:
+            self.waiting.give_up(call.wait)
 
     # Saving -----------------------------------------------------------------------------------------------------------
 
@@ -364,28 +295,26 @@ class Execution:
         self.sequence += 1
         row = Checkpoint(
             checkpoint_id(self.no, self.sequence), path, kind, state, attempt, started_us, self.clock.now_us(),
-            self.executed_us(), payload, due_us, detail, None,
+            self.stopwatch.us(), payload, due_us, detail, None,
         )  # fmt: skip
         settles = then is not None or told is not None
         if settles:
-            self._unsettled += 1
+            self.waiting.unsettled += 1
 
         def saved(answer: Any) -> None:
             if settles:
-                self._unsettled -= 1
+                self.waiting.unsettled -= 1
             if answer is False or isinstance(answer, Exception):
                 self._refused(answer)
                 return
             entry = self.history.add(row)
-            self._active_s = self.loop.time()
             if self.engine.observers:
                 self.engine.observe(self.id, row)
             if then is not None:
                 then(entry)
             if told is not None:
                 told(answer)
-            if self.waits and not self._unsettled:
-                self.nudge()
+            self.waiting.committed()
 
         self.engine.journal.submit(Save(self.no, self.epoch, row, take, watch), saved)
 
@@ -420,199 +349,10 @@ class Execution:
         for join in call.waiters:
             if join.done():
                 continue
-            if self._joined <= 1 and not self._deliveries and self.halt is None:
+            if self._joined <= 1 and not self.deliveries.under_way and self.halt is None:
                 join.set_result(None)
             else:
-                self._deliver(entry.sequence, join)
-
-    def executed_us(self) -> int:
-        """Microseconds that the run has been executing, here and before; waits that elapse here do not count."""
-        until_us = self.clock.elapsed_us() if self._idle_since_us is None else self._idle_since_us
-        return self._spent_us + until_us - self._since_us
-
-    @property
-    def idle(self) -> bool:
-        """Whether the run waits in this process, so that its executing time stands still."""
-        return self._idle_since_us is not None
-
-    def _rest(self) -> None:
-        if self._idle_since_us is None:
-            self._idle_since_us = self.clock.elapsed_us()
-
-    def _wake(self) -> None:
-        if self._idle_since_us is not None:
-            self._since_us += self.clock.elapsed_us() - self._idle_since_us
-            self._idle_since_us = None
-            self.engine.watch_time(self)
-
-    # Waiting ----------------------------------------------------------------------------------------------------------
-
-    def wait(self, path: str, kind: str, wait_kind: str, due_us: int | None, **values: Any) -> Call:
-        """Register a durable wait; `values` are the fields of `Wait` beside those given here."""
-        call = Call(path, kind)
-        call.wait = self.waits[path] = Wait(call, wait_kind, self.clock.now_us(), due_us, **values)
-        if wait_kind != BACKOFF:  # A backoff is a wait inside the step's own call.
-            self.calls[path] = call
-        return call
-
-    def nudge(self) -> None:
-        """Look, in the next round of the loop, whether the run can suspend."""
-        if not self._considering and self.halt is None:
-            self._considering = True
-            self.loop.call_soon(self._consider, context=self.engine.context)
-
-    def _consider(self) -> None:
-        """End the waits that are over; if nothing but waits is left, suspend.
-
-        Waits end only when the run is quiet and nothing of its history is on its way. By then code that had given a
-        wait up has done so again, and takes no event that is meant for a later one.
-        """
-        self._considering = False
-        if self.halt is not None or self._pumping:
-            return  # The pump comes here again when it is done.
-        if not is_quiet(self) and self._spins < _MOST_SPINS:
-            self._spins += 1
-            self.nudge()
-            return
-        self._spins = 0
-        self._check_waits()
-        if self.halt is not None or self._unsettled:
-            return  # What is committed comes here again.
-        graph = WaitGraph(self)
-        parked = graph.is_parked()
-        if parked and not graph.durable:
-            self._break_circles(graph)
-        elif parked and not self._ends_soon():
-            self.stop(Suspending())
-        elif self.waits or self._doubled:
-            if self.waits and self._all_bodies_wait(graph):
-                self._rest()
-            else:
-                self._wake()
-            self._stay(None if parked else graph.reason)
-
-    def _all_bodies_wait(self, graph: WaitGraph) -> bool:
-        """Tell whether each attempt that is being made waits durably, or for a task of its own that does."""
-        return all(
-            graph.waits_durably(task) or any(is_below(wait, path) for wait in self.waits)
-            for path, task in self.bodies.items()
-        )
-
-    def is_busy(self) -> bool:
-        """Tell whether the run does anything but wait for the clock, an event or another run.
-
-        A task that waits for another task's Event or Queue, outside any step, counts as busy for a moment only: it may
-        be that only a durable wait will wake it.
-        """
-        if self.halt is not None or self._unsettled or self._pumping or self._considering or self.threads:
-            return True
-        if not is_quiet(self):
-            return True
-        graph = WaitGraph(self)
-        if graph.is_parked():
-            return False
-        if not self.waits or not self._all_bodies_wait(graph):
-            return True
-        return self.loop.time() - self._active_s < _ACTIVE_S
-
-    def _break_circles(self, graph: WaitGraph) -> None:
-        for call in list(self.calls.values()):
-            for join in call.waiters:
-                if not join.done() and graph.waits_for_itself(join):
-                    join.refuse(DuplicateStep(call.path, "this call waits for itself, for ever"))
-
-    def _ends_soon(self) -> bool:
-        soon_us = self.clock.now_us() + _SHORT_WAIT_US
-        return any(wait.due_us is not None and wait.due_us < soon_us for wait in self.waits.values())
-
-    def _stay(self, reason: str | None) -> None:
-        """Let the waits elapse in this process; look again after a while, since tasks change what they wait for."""
-        if reason is not None and self._recheck is None:
-            self._recheck = self.loop.call_later(_RECHECK_S, self._look_again)
-        for path, wait in self.waits.items():
-            if wait.due_us is not None and path not in self._timers:
-                self._timers[path] = self.clock.call_at(wait.due_us, self.nudge)
-        if self.waits and reason is not None and reason != self._noted and not self._ends_soon():
-            self._noted = reason
-            self.engine.journal.submit(Note(self.no, self.epoch, reason), lambda _: None)
-
-    def _look_again(self) -> None:
-        self._recheck = None
-        self.nudge()
-
-    def _disarm(self, path: str) -> None:
-        timer = self._timers.pop(path, None)
-        if timer is not None:
-            timer.cancel()
-
-    def receive(self, mail: Mail) -> None:
-        """Take in what came for the run; waits that it ends are ended in a moment."""
-        if self.halt is None:
-            self._take_in(mail)
-            self.nudge()
-
-    def _take_in(self, mail: Mail) -> None:
-        self.signals = max(self.signals, mail.signals)
-        self.events.update((event.id, event) for event in mail.events if event.id not in self._taken)
-        self.outcomes.update((outcome.run_id, outcome) for outcome in mail.outcomes)
-        if mail.cancel_requested:
-            self.stop(Cancelling())
-
-    def _check_waits(self) -> None:
-        if self.halt is not None:
-            return
-        now_us = self.clock.now_us()
-        for wait in sorted(self.waits.values(), key=lambda wait: wait.due_us or now_us):
-            self._check_wait(wait, now_us)
-
-    def _check_wait(self, wait: Wait, now_us: int) -> None:
-        if event := self._event_for(wait):
-            self._taken.add(event.id)
-            del self.events[event.id]
-            self._end(wait, COMPLETED, event.payload, take=event.id)
-        elif outcome := self._outcome_for(wait):
-            if outcome.status == RunStatus.COMPLETED:
-                self._end(wait, COMPLETED, outcome.output)
-            else:
-                error = failure_of(outcome.error) if outcome.error else None
-                failure = failures.child_failure(outcome.run_id, str(outcome.status), error)
-                self._end(wait, FAILED, failure_text(failure))
-        elif wait.due_us is not None and wait.due_us <= now_us:
-            self._end_due(wait)
-
-    def _end_due(self, wait: Wait) -> None:
-        if wait.kind == BACKOFF:
-            self._over(wait)
-            for join in wait.call.waiters:
-                if not join.done():
-                    join.set_result(None)
-        elif wait.kind == SLEEPING:
-            self._end(wait, COMPLETED, None)
-        elif not wait.expiring:
-            wait.expiring = True
-            self._unsettled += 1
-            self.loop.create_task(self._expire(wait), context=self.engine.context.copy())
-
-    async def _expire(self, wait: Wait) -> None:
-        """Time out, unless what is waited for came before and is not known here yet."""
-        try:
-            mail = await self.engine.journal.ask(Inbox(self.no))
-        except StoreError as error:
-            self.stop(Breaking(error))
-            return
-        finally:
-            self._unsettled -= 1
-        self.receive(mail)
-        if self.halt is not None or self.waits.get(wait.call.path) is not wait:
-            return
-        if self._event_for(wait) or self._outcome_for(wait):
-            wait.expiring = False
-            return
-        if wait.kind == LISTENING:
-            failure = failures.listen_timeout(wait.event or "", wait.timeout_s)
-        else:
-            failure = failures.wait_timeout(wait.target or "", wait.timeout_s)
-        self._end(wait, FAILED, failure_text(failure))
+                self.deliveries.add(entry.sequence, join)
 
     def child_started(self, answer: Any) -> None:
         """Hear what became of the start of a child run."""
@@ -621,60 +361,10 @@ class Execution:
         else:
             self.engine.kick()
 
-    def _event_for(self, wait: Wait) -> Event | None:
-        if wait.kind != LISTENING:
-            return None
-        return next((event for event in self.events.values() if event.name == wait.event), None)
-
-    def _outcome_for(self, wait: Wait) -> Outcome | None:
-        outcome = self.outcomes.get(wait.target or "") if wait.kind == WAITING else None
-        return outcome if outcome is not None and outcome.status is not None and outcome.status.finished else None
-
-    def _end(self, wait: Wait, state: str, payload: str | None, take: int | None = None) -> None:
-        self._over(wait)
-        wait.call.saving = True
-        self.calls[wait.call.path] = wait.call
-        detail = wait.event or wait.target
-        self.save(wait.call.path, wait.call.kind, state, started_us=wait.since_us, payload=payload, detail=detail,
-                  take=take, then=self.settle)  # fmt: skip
-
-    def _over(self, wait: Wait) -> None:
-        self._wake()
-        del self.waits[wait.call.path]
-        wait.call.wait = None
-        self._disarm(wait.call.path)
-
-    def watched(self, outcome: Outcome) -> None:
-        """Learn how a run that is waited for stands."""
-        if outcome.status is None:
-            self._refuse_unknown(outcome.run_id)
-        else:
-            self.outcomes[outcome.run_id] = outcome
-        self.nudge()
-
-    def inquire(self, run_id: str) -> None:
-        """Ask how a run stands whose end was waited for before: it may have ended before it could be watched."""
-        self._unsettled += 1
-        self.loop.create_task(self._inquire(run_id), context=self.engine.context.copy())
-
-    async def _inquire(self, run_id: str) -> None:
-        try:
-            outcomes = await self.engine.journal.ask(Outcomes((run_id,)))
-        except StoreError as error:
-            self.stop(Breaking(error))
-            return
-        finally:
-            self._unsettled -= 1
-        if self.halt is None:
-            self.watched(outcomes[0] if outcomes else Outcome(run_id, None))
-
-    def _refuse_unknown(self, run_id: str) -> None:
-        for wait in [wait for wait in self.waits.values() if wait.target == run_id]:
-            self._over(wait)
-            self.calls.pop(wait.call.path, None)
-            for join in wait.call.waiters:
-                if not join.done():
-                    join.refuse(RunNotFound(run_id))
+    def go_on(self) -> None:
+        """Count executing time again, after the run only waited."""
+        if self.stopwatch.go_on():
+            self.engine.watch_time(self)
 
     # Stopping ---------------------------------------------------------------------------------------------------------
 
@@ -684,7 +374,7 @@ class Execution:
             raise self.halt.signal()
 
     async def refuse(self) -> None:
-        """Raise what a step call raises from now on, after a turn of the loop: code that tries again must not block it."""
+        """Raise what step calls raise from now on, after a turn of the loop: code that tries again must not block it."""
         await asyncio.sleep(0)
         self.check()
 
@@ -693,27 +383,16 @@ class Execution:
         if self.halt is not None:
             return
         self.halt = halt
-        self._wake()
-        for timer in self._timers.values():
-            timer.cancel()
-        self._timers.clear()
-        if self._recheck is not None:
-            self._recheck.cancel()
+        self.go_on()
+        self.waiting.disarm()
         if isinstance(halt, Suspending):
-            self._raise_in_waits()
+            self.waiting.refuse()
         else:
             self._cancel_tasks()
-        self._refuse_deliveries()
+        self.deliveries.refuse()
         if self.own:
             self.engine.unwinding(self)
         self.loop.call_soon(self._conclude, context=self.engine.context)
-
-    def _raise_in_waits(self) -> None:
-        assert self.halt is not None
-        for wait in self.waits.values():
-            for join in wait.call.waiters:
-                if not join.done():
-                    join.refuse(self.halt.signal())
 
     def _cancel_tasks(self) -> None:
         current = asyncio.current_task(self.loop)
@@ -748,7 +427,7 @@ class Execution:
             self._conclude()
 
     def _last_command(self, halt: Halt) -> Command | None:
-        now_us, executed_us = self.clock.now_us(), self.executed_us()
+        now_us, executed_us = self.clock.now_us(), self.stopwatch.us()
         match halt:
             case Completing(output=output):
                 return Finish(self.no, self.epoch, RunStatus.COMPLETED, output, None, executed_us, now_us)
@@ -761,8 +440,8 @@ class Execution:
             case TimingOut(timeout=timeout):
                 return self._unhappy(RunStatus.TIMED_OUT, failure_text(failures.run_timeout(timeout)))
             case Suspending():
-                status, wake_us = self._standing()
-                return Suspend(self.no, self.epoch, status, wake_us, self.signals, executed_us, now_us)
+                status, wake_us = self.waiting.standing()
+                return Suspend(self.no, self.epoch, status, wake_us, self.waiting.signals, executed_us, now_us)
             case Releasing():
                 return Release(self.no, self.epoch, executed_us, now_us)
             case Pausing(reason=reason, detail=detail):
@@ -773,16 +452,7 @@ class Execution:
         return None
 
     def _unhappy(self, status: RunStatus, error: str | None) -> Finish:
-        return Finish(self.no, self.epoch, status, None, error, self.executed_us(), self.clock.now_us())
-
-    def _standing(self) -> tuple[RunStatus, int | None]:
-        """The status of a run that does nothing but wait, and when it is to be woken."""
-        kinds = {wait.kind for wait in self.waits.values()}
-        dues = [wait.due_us for wait in self.waits.values() if wait.due_us is not None]
-        status = (
-            RunStatus.LISTENING if LISTENING in kinds else RunStatus.WAITING if WAITING in kinds else RunStatus.SLEEPING
-        )
-        return status, min(dues, default=None)
+        return Finish(self.no, self.epoch, status, None, error, self.stopwatch.us(), self.clock.now_us())
 
     def pause_incompatible(self, path: str, reason: str) -> BaseException:
         """Pause the run because the code no longer fits what is saved for `path`; returns what to raise."""

@@ -194,7 +194,6 @@ class StepScope:
         from flowgraph.runtime.fanout import FanOutCall
 
         if self.run.halt is not None:
-
             await self.run.refuse()
 
         path, entry = self._enter(name, fan.kind)
@@ -249,19 +248,19 @@ class StepScope:
         self, path: str, kind: str, wait_kind: str, due_us: int | None, entry: Entry | None, **values: Any
     ) -> Call:
         """Begin a durable wait, or take up one whose row is there."""
-        call = self.run.wait(path, kind, wait_kind, due_us, **values)
+        call = self.run.waiting.begin(path, kind, wait_kind, due_us, **values)
         if entry is None:
             detail = values.get("event") or values.get("target")
             watch = values.get("target")
             self.run.save(
                 path, kind, WAITING, started_us=self.run.clock.now_us(), due_us=due_us, detail=detail,
-                payload=None, watch=watch, told=self.run.watched if watch else None,
+                payload=None, watch=watch, told=self.run.waiting.watched if watch else None,
             )  # fmt: skip
         elif call.wait is not None:
             call.wait.since_us = entry.started_us
             if call.wait.target is not None:
-                self.run.inquire(call.wait.target)
-            self.run.nudge()
+                self.run.waiting.inquire(call.wait.target)
+            self.run.waiting.nudge()
         return call
 
     async def listen(self, name: object, event: str | None, timeout: Duration | None, returns: Any) -> Any:

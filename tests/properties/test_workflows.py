@@ -1,6 +1,6 @@
 """Made-up workflows end the same whether or not they are interrupted on the way.
 
-A crash is made without killing anything: right after a commit the store's file and log are copied, which is exactly what a
+A crash is made without killing anything: right after a commit the file and its log are copied, which is exactly what a
 crash at this point leaves behind. The lock of the worker is not copied, so in the copy it counts as dead.
 """
 
