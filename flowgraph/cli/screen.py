@@ -61,10 +61,14 @@ def screen_console(file: TextIO, *, terminal: bool) -> Console:
 
 
 class Painter:
-    """Puts lines into columns. The first column only ever grows, so that a live display stays calm."""
+    """Puts lines into columns. The first column only ever grows, so that a live display stays calm.
 
-    def __init__(self, console: Console) -> None:
+    Every line fits the terminal, but with `whole` errors are told in full: they may take more lines than one.
+    """
+
+    def __init__(self, console: Console, *, whole: bool = False) -> None:
         self._console = console
+        self._whole = whole
         self._ascii = not console.encoding.lower().startswith("utf")
         self._widest = 0
 
@@ -76,14 +80,14 @@ class Painter:
         left = min(self._widest, max(16, width * 45 // 100))
         time = _TIME if width >= _NARROW else 0
         note = max(width - left - _WORD - 2 * len(_GAP) - (time + len(_GAP) if time else 0) - 1, _LEAST_NOTE)
-        if self._console.is_terminal is False:
+        if not self._console.is_terminal:
             note = max([_LEAST_NOTE, *(len(line.note) + _MOST_BAR + 1 for line in named)])
         painted = [self._line(line, left, note, time) if line.word else self._summary(line, width) for line in lines]
-        return Text("\n", no_wrap=True, overflow="crop").join(painted)
+        return Text("\n", no_wrap=True, overflow="ignore" if self._whole else "crop").join(painted)
 
     def _line(self, line: Line, left: int, note: int, time: int) -> Text:
         if time and line.word in _ERRORS and cell_len(line.note) > note:  # The error matters more than the time.
-            note, time = note + len(_GAP) + time, 0
+            note, time = cell_len(line.note) if self._whole else note + len(_GAP) + time, 0
         symbol, plain, style = looks(line.word)
         quiet = "dim" if line.word in _DIM else ""
         text = Text(f"{'  ' * line.depth}", no_wrap=True)
@@ -115,7 +119,8 @@ class Painter:
         total = max(bar.total or 0, 1)
         done = min(length, int(length * bar.done / total))
         failed = min(length - done, -int(-length * bar.failed // total))
-        text = Text(full * done, "blue")
+        text = Text()
+        text.append(full * done, "blue")
         text.append(full * failed, "red")
         text.append(empty * (length - done - failed), "dim")
         return text

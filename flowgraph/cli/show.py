@@ -47,7 +47,7 @@ def print_run(row: RunRow, rows: Sequence[Checkpoint], store: str | None, *, tra
     _print_facts(console, [*_facts(row, board, now_us), *_calls(row, board, store)])
     lines = [run_line(row.workflow, glance), *step_lines(board, glance, MOST_LINES)]
     console.print()
-    console.print(Painter(console).paint(lines), soft_wrap=True)
+    console.print(Painter(console, whole=True).paint(lines), soft_wrap=True)
     if tracebacks:
         _print_tracebacks(console, row, rows)
 

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, Literal, Self, TypeVar
 
+import msgspec
+
 from flowgraph.dsl import Workflow, WorkflowTable, checked_event, checked_run_id, table_of
 from flowgraph.errors import (
     DefinitionError,
@@ -325,5 +327,5 @@ def _checked_tags(tags: Mapping[str, str] | None) -> dict[str, str] | None:
 def _check_same(run_id: str, started: Started, workflow: str, text: str) -> None:
     if started.workflow != workflow:
         raise RunExists(run_id, f"the workflow {started.workflow!r} instead of {workflow!r}")
-    if started.input != text:
+    if started.input != text and msgspec.json.decode(started.input) != msgspec.json.decode(text):
         raise RunExists(run_id, f"the input {started.input[:200]} instead of {text[:200]}")

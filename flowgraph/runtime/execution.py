@@ -374,7 +374,7 @@ class Execution:
             raise self.halt.signal()
 
     async def refuse(self) -> None:
-        """Raise what step calls raise from now on, after a turn of the loop: code that tries again must not block it."""
+        """Raise what step calls raise from now on, after a turn of the loop: whoever tries again must not block it."""
         await asyncio.sleep(0)
         self.check()
 

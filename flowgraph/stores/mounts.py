@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
@@ -16,7 +17,7 @@ def network_file_system(path: Path, mounts: Path = Path("/proc/mounts")) -> str 
     except OSError:
         return None
     found, longest = "", -1
-    target = path.resolve()
+    target = Path(os.path.realpath(path))  # Path.resolve raises for links in a circle.
     for line in lines:
         _, point, system, *_ = line.split(" ", 3)
         folder = Path(_octal.sub(lambda octal: chr(int(octal[1], 8)), point))

@@ -8,6 +8,7 @@ the log is moved into the file by `tend`, never by a commit. A store in memory h
 from __future__ import annotations
 
 import itertools
+import os
 import re
 import sqlite3
 import time
@@ -41,6 +42,7 @@ _TEND_SYNCED = 250
 """After so many synced commits the log is moved into the file. Syncing what was appended to a log costs a fifth more
 than syncing what was written over its old content, so a log that is synced often is kept short."""
 
+_LOOK_AGAIN_S = 0.02
 _TEND_CHANGES = 4_000
 _TEND_BYTES = 16 << 20
 """A log that is not synced may grow longer: moving it costs two syncs."""
@@ -245,9 +247,20 @@ class SqliteStore(SqlStore[Connection]):
     def _configure(self) -> None:
         driver = self._driver
         driver.run(f"PRAGMA page_size = {PAGE_BYTES}")
-        driver.run("PRAGMA journal_mode = WAL")
+        self._use_log()
         driver.run("PRAGMA wal_autocheckpoint = 0")
         driver.run("PRAGMA temp_store = MEMORY")
+
+    def _use_log(self) -> None:
+        """Turn the write-ahead log on. SQLite does not wait for a busy file when the mode changes, so this does."""
+        give_up_s = time.monotonic() + PATIENCE_S
+        while self._driver.value("PRAGMA journal_mode") not in ("wal", "memory"):
+            try:
+                self._driver.run("PRAGMA journal_mode = WAL")
+            except StoreUnavailable:
+                if time.monotonic() > give_up_s:
+                    raise
+                time.sleep(_LOOK_AGAIN_S)
 
     def _log_bytes(self) -> int:
         try:
@@ -332,7 +345,7 @@ def _prepare(path: Path) -> None:
         raise StoreError(
             f"The store {path} is on a network file system ({system}), where SQLite is unsafe. Use a local disk."
         )
-    if path.is_dir():
+    if os.path.isdir(path):  # noqa: PTH112 - Path.is_dir raises where a folder on the way may not be entered
         raise StoreError(f"The store {path} is a folder; name a file in it, such as {path / 'flowgraph.db'}.")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

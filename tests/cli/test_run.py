@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import signal
 import sqlite3
+import sys
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -408,6 +410,28 @@ def test_where_the_store_is(flows: Flows, here: Here, monkeypatch: pytest.Monkey
     assert Path("environment.db").is_file()
     here(*arguments, "--store", "sqlite:///option.db")
     assert Path("option.db").is_file()
+
+
+def test_a_store_that_fails_in_the_middle_of_a_run(flows: Flows, here: Here, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = flows("""
+import sqlite3
+@workflow
+async def locks(free: bool):
+    async def lock():
+        connection = sys.modules["held"] = sqlite3.connect("s.db", isolation_level=None, check_same_thread=False)
+        connection.execute("BEGIN EXCLUSIVE")
+    await step("lock", lock)
+""")
+    monkeypatch.setattr("flowgraph.stores.sqlite.PATIENCE_S", 0.05)
+    monkeypatch.setattr("flowgraph.stores.writer.GIVE_UP_S", 0.1)
+    done = here("run", file, "-i", "[true]", "--run-id", "r", "--store", "sqlite:///s.db")
+    held: Any = sys.modules.pop("held")
+    held.close()
+    assert (done.code, done.out) == (2, "")
+    assert "is being written by another process; try again" in done.err.splitlines()[-1]
+    assert done.err.splitlines()[-1].endswith(
+        f"the run is unfinished. Continue it with: flowgraph run {file} --run-id r --store sqlite:///s.db"
+    )
 
 
 def test_an_error_of_ours_is_not_hidden(flows: Flows, here: Here, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,7 +1,7 @@
 """Workflows that hypothesis makes up: trees, a workflow that executes them, and a witness of what its bodies did.
 
 A tree is nested lists, so that it can be the input of a run: ``[kind, number, parameter, children…]``. The number makes
-the names unique. What a tree returns is determined by the tree alone, whatever crashes: `trees` says what that rules out.
+the names unique. What a tree returns is determined by the tree alone, whatever crashes (see `trees`).
 """
 
 from __future__ import annotations

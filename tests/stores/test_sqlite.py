@@ -302,17 +302,26 @@ def test_a_read_only_file_is_told(path: Path) -> None:
     assert f"The store {path} is read-only; make the file and its folder writable for this user" in said
 
 
-def in_a_process_without_rights(path: Path, make: bool) -> str:
+@pytest.mark.skipif(not hasattr(os, "geteuid"), reason="permissions are POSIX's")
+def test_a_folder_that_may_not_be_entered_is_told(path: Path) -> None:
+    said = in_a_process_without_rights(path.parent / "folder" / "flows.db", make=False, mode=0o700)
+    assert (
+        said == f"StoreError The folder of the store {path.parent}/folder/flows.db cannot be made: Permission denied.\n"
+    )
+
+
+def in_a_process_without_rights(path: Path, make: bool, mode: int = 0o555) -> str:
     """What opening a store says to a user who may only read."""
+    path.parent.mkdir(exist_ok=True)
     if make:
         store = open_store(f"sqlite:///{path}")
         store.open()
         store.close()
         path.chmod(0o444)
-    for folder in (path.parent, *path.parent.parents[:2]):
-        if folder.stat().st_uid == os.geteuid():
-            folder.chmod(folder.stat().st_mode | 0o555)
-    path.parent.chmod(0o555)
+    for folder in path.parents:
+        if folder.stat().st_mode & 0o005 != 0o005:
+            folder.chmod(folder.stat().st_mode | 0o005)
+    path.parent.chmod(mode)
     code = """
 import os, sys
 from flowgraph.stores import open_store
