@@ -390,6 +390,10 @@ class StoreUnavailable(StoreError):
     """The store cannot be reached or is busy; trying again may help."""
 
 
+class WriteRefused(StoreError):
+    """The store cannot hold a value; trying again cannot help."""
+
+
 class SchemaMismatch(StoreError):
     """The store was written by a newer flowgraph (`.found`, `.known`: schema versions)."""
 

@@ -44,7 +44,7 @@ def _moved_to_stderr(stdout: Any) -> int | None:
 
 def print_json(value: Any) -> None:
     """Print one JSON value: indented on a terminal, in one line elsewhere."""
-    print(json_text(value, pretty=sys.stdout.isatty()), flush=True)
+    print(json_text(value, pretty=sys.stdout.isatty(), encoding=sys.stdout.encoding), flush=True)
 
 
 def natural(value: Any, saved: Any) -> Any:

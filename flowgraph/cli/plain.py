@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from flowgraph.cli.board import Counts, Node, State, is_item
 from flowgraph.cli.view import Glance, step_note
-from flowgraph.cli.wording import counted, failure_line, lasting, waiting
+from flowgraph.cli.wording import counted, failure_line, lasting, soon
 from flowgraph.model import Checkpoint, parent_path
 
 DEEPEST = 2
@@ -63,8 +63,8 @@ def _step(node: Node, row: Checkpoint, now_us: int) -> str | None:
     path, took = row.path, lasting((node.until_us or now_us) - node.since_us)
     match node.state:
         case State.RETRYING:
-            wait = waiting(max(0, (node.due_us or 0) - now_us) + 999_999)
-            return f"{path}: attempt {row.attempt} failed: {failure_line(row.payload)}; the next in {wait}"
+            when = soon(node.due_us, now_us)
+            return f"{path}: attempt {row.attempt} failed: {failure_line(row.payload)}; the next {when}"
         case State.FAILED:
             return f"{path}: failed{_after(row.attempt)}: {failure_line(row.payload)}"
         case State.DONE if node.counts is not None:

@@ -93,11 +93,11 @@ class Painter:
         text = Text(f"{'  ' * line.depth}", no_wrap=True)
         text.append(plain if self._ascii else symbol, style)
         text.append(f" {self._safe(line.name)}", "bold" if line.depth == 0 else quiet)
-        _fit(text, left)
+        self._fit(text, left)
         text.append(_GAP)
         text.append(line.word.ljust(_WORD), style)
         text.append(_GAP)
-        text.append_text(_fit(self._note(line, note, quiet), note))
+        text.append_text(self._fit(self._note(line, note, quiet), note))
         if time:
             text.append(_GAP + line.time.rjust(time), "dim")
         text.rstrip()
@@ -126,7 +126,12 @@ class Painter:
         return text
 
     def _summary(self, line: Line, width: int) -> Text:
-        return _fit(Text(f"{'  ' * line.depth}{self._safe(line.name)}", "dim", no_wrap=True), width - 1)
+        return self._fit(Text(f"{'  ' * line.depth}{self._safe(line.name)}", "dim", no_wrap=True), width - 1)
+
+    def _fit(self, text: Text, width: int) -> Text:
+        """Cut off, or fill up, to a width in cells."""
+        text.truncate(width, overflow="crop" if self._ascii else "ellipsis", pad=True)
+        return text
 
     def _safe(self, text: str) -> str:
         """Text that the terminal's encoding has."""
@@ -134,12 +139,6 @@ class Painter:
             return text
         text = text.replace("…", "...").replace(" · ", ", ")
         return text.encode(self._console.encoding, "backslashreplace").decode(self._console.encoding)
-
-
-def _fit(text: Text, width: int) -> Text:
-    """Cut off, or fill up, to a width in cells."""
-    text.truncate(width, overflow="ellipsis", pad=True)
-    return text
 
 
 class Screen:

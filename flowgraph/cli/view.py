@@ -15,7 +15,7 @@ from itertools import chain
 import attrs
 
 from flowgraph.cli.board import Board, Counts, Node, State, is_item
-from flowgraph.cli.wording import amount, clock_time, counted, failure_line, lasting, waiting
+from flowgraph.cli.wording import amount, clock_time, counted, failure_line, lasting, soon, waiting
 from flowgraph.model import RunStatus
 
 SHOWN_ITEMS = 5
@@ -299,9 +299,7 @@ def _amounts_note(amounts: tuple[float | None, float | None]) -> str:
 
 
 def _retry_note(node: Node, glance: Glance) -> str:
-    left_us = (node.due_us or 0) - glance.now_us
-    when = f" in {waiting(left_us + 999_999)}" if left_us > 0 else " now"
-    return f"attempt {node.attempt + 1}{when} · {_error(node)}"
+    return f"attempt {node.attempt + 1} {soon(node.due_us, glance.now_us)} · {_error(node)}"
 
 
 def _inside(node: Node) -> int:

@@ -43,6 +43,16 @@ def waiting(us: int) -> str:
     return f"{seconds // DAY_S}d {seconds % DAY_S // HOUR_S:02}h"
 
 
+def soon(due_us: int | None, now_us: int) -> str:
+    """When something comes, in seconds rounded up.
+
+    >>> soon(3_200_000, 1_000_000), soon(5, 10)
+    ('in 3s', 'now')
+    """
+    left_us = (due_us or 0) - now_us
+    return f"in {waiting(left_us + MICROSECONDS - 1)}" if left_us > 0 else "now"
+
+
 def clock_time(at_us: int, now_us: int, zone: tzinfo | None = None) -> str:
     """A moment near now, in a zone (None: this machine's): the time of day, with the date if that is not today."""
     at, now = moment(at_us).astimezone(zone), moment(now_us).astimezone(zone)
@@ -145,17 +155,17 @@ _MARKS: dict[str, Callable[[Any], Any]] = {
 }
 
 
-def json_text(value: Any, *, pretty: bool = False) -> str:
-    """A JSON value as text: in one line, or for people."""
+def json_text(value: Any, *, pretty: bool = False, encoding: str = "utf-8") -> str:
+    """A JSON value as text: in one line, or for people. What the encoding has not is escaped, as JSON does it."""
     indent, separators = (2, None) if pretty else (None, (",", ":"))
     text = json.dumps(value, ensure_ascii=False, indent=indent, separators=separators)
-    return text if _encodable(text) else json.dumps(value, indent=indent, separators=separators)
+    return text if _encodable(text, encoding) else json.dumps(value, indent=indent, separators=separators)
 
 
-def _encodable(text: str) -> bool:
-    """Text with a lone surrogate cannot be written anywhere; JSON has escapes for it."""
+def _encodable(text: str, encoding: str) -> bool:
+    """Tell whether an encoding has all characters; none has lone surrogates."""
     try:
-        text.encode()
+        text.encode(encoding)
     except UnicodeEncodeError:
         return False
     return True

@@ -10,7 +10,16 @@ from typing import TYPE_CHECKING, Any
 from flowgraph.model import checkpoint, store
 from flowgraph.model.checkpoint import Checkpoint, Failure, checkpoint_id, failure_of, failure_text
 from flowgraph.model.durations import MICROSECONDS, Duration, count, microseconds, moment, moment_us, seconds
-from flowgraph.model.names import checked_name, child_path, escaped, is_below, item_path, leaf_name, parent_path
+from flowgraph.model.names import (
+    checked_key,
+    checked_name,
+    child_path,
+    escaped,
+    is_below,
+    item_path,
+    leaf_name,
+    parent_path,
+)
 from flowgraph.model.policy import DEFAULT_MAX_ATTEMPTS, RetryPolicy, retry_delay
 from flowgraph.model.run import FINISHED, SUSPENDED, TRANSITIONS, PauseReason, RunStatus, allows
 from flowgraph.model.scope import CURRENT, FanOut, Scope, StepInfo, StepOptions, current_scope
@@ -46,6 +55,7 @@ __all__ = [
     "Store",
     "WaitRecord",
     "allows",
+    "checked_key",
     "checked_name",
     "checkpoint",
     "checkpoint_id",

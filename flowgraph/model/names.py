@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from urllib.parse import unquote
 
-from flowgraph.errors import InvalidName
+from flowgraph.errors import InvalidName, InvalidOption
 
 MAX_NAME_LENGTH = 512
 
@@ -39,6 +39,15 @@ def checked_name(name: object) -> str:
     if found := _forbidden(text):
         raise InvalidName(name, f"it has the character U+{ord(found.group()):04X}, which a name may not have")
     return text
+
+
+def checked_key(key: str) -> str:
+    """Return the key of a map's item if it can be part of a path; InvalidOption otherwise."""
+    if len(key) > MAX_NAME_LENGTH:
+        raise InvalidOption("key", key, f"it has {len(key)} characters, and {MAX_NAME_LENGTH} is the most")
+    if found := _forbidden(key):
+        raise InvalidOption("key", key, f"it has the character U+{ord(found.group()):04X}, which a key may not have")
+    return key
 
 
 def escaped(name: str) -> str:

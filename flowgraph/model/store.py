@@ -2,8 +2,8 @@
 
 A command is a small frozen value. The journal collects commands, a store applies a batch of them in one transaction,
 and each command gets an answer. No command raises for what its values say: a write whose epoch is stale answers
-``False`` and the others of its batch are committed. A store raises only StoreError, and then nothing of the batch was
-committed.
+``False``, one whose values a store cannot hold answers a StoreError, and the others of its batch are committed. A store
+raises only StoreError, and then nothing of the batch was committed.
 
 Fencing: each claim raises the run's epoch, and so does taking a run away from a dead worker. `Save`, `Suspend`,
 `Finish`, `Release`, `Pause` and `Note` carry the epoch and change nothing where it is stale.
@@ -43,7 +43,8 @@ class Question(msgspec.Struct, frozen=True, gc=False):
 class Start(Command, frozen=True, gc=False):
     """Insert a run, once: a run with this id stays as it is. Answer: `Started`. Always synced.
 
-    With `worker`, the run is inserted as running, claimed by that worker with epoch 1; else as pending.
+    With `worker`, the run is inserted as running, claimed by that worker with epoch 1; else, and where that worker is
+    no longer registered, as pending (`Started.status` says which).
     `parent_no` and `parent_epoch` belong to a child: the parent's epoch fences the start (answer False).
     """
 
@@ -102,7 +103,8 @@ class Save(Command, frozen=True, gc=False):
     """Append a row to the history of an owned run. Answer: True, or False where the epoch is stale.
 
     `take` is the id of the event that this row consumes. `watch` is the id of another run whose end is to signal this
-    one; the answer is then that run's `Outcome` (status None where there is no such run).
+    one; the answer is then that run's `Outcome` (status None where there is no such run). The watch lasts until a row
+    ends the wait at the same path, or the run ends.
     """
 
     run_no: int
@@ -150,7 +152,10 @@ class Release(Command, frozen=True, gc=False):
 
 
 class Pause(Command, frozen=True, gc=False):
-    """Pause an owned run, saying why: `reason` is a PauseReason, `detail` a sentence. Answer: True or False."""
+    """Pause an owned run, saying why: `reason` is a PauseReason, `detail` a sentence. Answer: True or False.
+
+    The run's row says "reason: detail". A run whose cancellation was acknowledged is cancelled instead.
+    """
 
     run_no: int
     epoch: int
@@ -294,6 +299,7 @@ class Outcome(msgspec.Struct, frozen=True, gc=False):
     status: RunStatus | None
     output: str | None = None
     error: str | None = None
+    workflow: str = ""
 
 
 class Owned(Question, frozen=True, gc=False):

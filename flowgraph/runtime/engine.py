@@ -38,6 +38,7 @@ from flowgraph.model.store import (
     Reopen,
     Workers,
 )
+from flowgraph.runtime import codec
 from flowgraph.runtime.clock import Clock
 from flowgraph.runtime.execution import Execution
 from flowgraph.runtime.halt import Breaking, Cancelling, Losing, Releasing, TimingOut
@@ -222,6 +223,11 @@ class Engine:
             return workflow, self._table[workflow].fn
         except (KeyError, WorkflowNotFound):
             return workflow, None
+
+    def result_annotation(self, workflow: str) -> Any:
+        """The annotation of a workflow's result; Any where this process does not have the workflow."""
+        fn = self.named(workflow)[1]
+        return Any if fn is None else codec.return_annotation(fn)
 
     def observe(self, run_id: str, row: Checkpoint) -> None:
         """Tell those who watch of a committed row."""

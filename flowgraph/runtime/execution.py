@@ -27,7 +27,7 @@ from collections.abc import Callable, Coroutine
 from contextvars import Context
 from typing import TYPE_CHECKING, Any
 
-from flowgraph.errors import DuplicateStep, LeaseLost
+from flowgraph.errors import DuplicateStep, LeaseLost, WriteRefused
 from flowgraph.model import (
     CURRENT,
     Checkpoint,
@@ -339,7 +339,11 @@ class Execution:
     def _refused(self, answer: Any) -> None:
         if answer is False:
             logger.warning("%s", LeaseLost(self.id))
-        self.stop(Losing() if answer is False else Breaking(answer))
+            self.stop(Losing())
+        elif isinstance(answer, WriteRefused):
+            self.stop(Failing(failures.run_failure(answer)))
+        else:
+            self.stop(Breaking(answer))
 
     def settle(self, entry: Entry) -> None:
         """A final row is committed: hand the result to those who wait for it."""

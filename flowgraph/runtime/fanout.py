@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from flowgraph.errors import InvalidOption, ItemFailure, ItemsChanged, StepError
-from flowgraph.model import FanOut, failure_of, failure_text, item_path
+from flowgraph.model import FanOut, checked_key, failure_of, failure_text, item_path
 from flowgraph.model.checkpoint import COMPLETED, FAILED, STARTED
 from flowgraph.runtime import attempts, codec, failures
 from flowgraph.runtime.history import AT_MOST_ONCE, UNSET, Entry
@@ -137,7 +137,7 @@ class FanOutCall:
     def _key_of(self, item: Any) -> str | None:
         if self._fan.key is None:
             return None
-        key = str(self._fan.key(item))
+        key = checked_key(str(self._fan.key(item)))
         if key in self._known_keys:
             raise InvalidOption("key", key, f"two items of {self._path!r} have this key; keys are unique")
         self._known_keys.add(key)

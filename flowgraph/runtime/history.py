@@ -79,6 +79,8 @@ class History:
         self.executed_us = 0
         self.progress: dict[str, list[str]] = {}
         """The reports of each progress message in order: a name space of its own."""
+        self.generations: dict[str, int] = {}
+        """How often a failure of a path was forgotten."""
         self._failed_below: dict[str, set[str]] = {}
         for row in rows:
             self.add(row)
@@ -113,6 +115,7 @@ class History:
 
     def _forget(self, entry: Entry) -> None:
         """Let a failure count no longer. What the items of a map are stays, since results of them do."""
+        self.generations[entry.path] = self.generations.get(entry.path, 0) + 1
         if entry.header is None:
             del self.entries[entry.path]
         else:

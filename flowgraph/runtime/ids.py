@@ -16,6 +16,10 @@ def new_run_id(now_us: int) -> str:
     return f"{now_us // 1_000:012x}{_random.getrandbits(64):016x}"
 
 
-def child_run_id(parent_id: str, path: str) -> str:
-    """The id of the child that step `path` of run `parent_id` starts: always the same."""
-    return hashlib.blake2b(f"{parent_id}\n{path}".encode(), digest_size=14).hexdigest()
+def child_run_id(parent_id: str, path: str, generation: int = 0) -> str:
+    """The id of the child that step `path` of run `parent_id` starts: always the same.
+
+    `generation` counts the children of this path that failed below an attempt that failed, and count no longer.
+    """
+    text = f"{parent_id}\n{path}\n{generation}" if generation else f"{parent_id}\n{path}"
+    return hashlib.blake2b(text.encode(), digest_size=14).hexdigest()

@@ -52,6 +52,9 @@ if TYPE_CHECKING:
 _DEFAULT_POLICY = RetryPolicy()
 _MOST_SPINS = 1_000
 
+BY_WORKFLOW = object()
+"""Stands for the annotation of the workflow whose name is the entry's detail."""
+
 
 class StepScope:
     """Where steps are called: `path` is that of the step whose attempt this is, "" for the workflow."""
@@ -127,6 +130,8 @@ class StepScope:
             raise failures.step_error(entry.path, failure_of(entry.payload or ""))
         if entry.payload is None:
             return None
+        if annotation is BY_WORKFLOW:
+            annotation = self.run.engine.result_annotation(entry.detail or "")
         try:
             return codec.load(entry.payload, annotation)
         except codec.Unfit as error:
@@ -297,7 +302,7 @@ class StepScope:
             return await self._replay(entry, annotation)
         call = self.run.calls.get(path)
         if call is None:
-            child_id = child_run_id(self.run.id, path)
+            child_id = self._child_id(path) if entry is None else str(entry.detail)
             if entry is None:
                 self._start_child(path, child_id, child, fn, args, kwargs, detached=False)
             call = self._wait(path, EXECUTE_WORKFLOW, WAITING_FOR_RUN, None, entry, target=child_id)
@@ -313,7 +318,7 @@ class StepScope:
             call = self.run.calls.get(path)
             if call is None:
                 child, fn = self.run.engine.named(workflow)
-                child_id = child_run_id(self.run.id, path)
+                child_id = self._child_id(path)
                 self._start_child(path, child_id, child, fn, args, kwargs, detached=detached)
                 call = self.run.calls[path] = Call(path, START_WORKFLOW)
                 call.saving = True
@@ -323,6 +328,9 @@ class StepScope:
                 )  # fmt: skip
             return str(await self._result(call, str))
         return str(await self._replay(entry, str))
+
+    def _child_id(self, path: str) -> str:
+        return child_run_id(self.run.id, path, self.run.history.generations.get(path, 0))
 
     def _start_child(
         self, path: str, child_id: str, child: str, fn: Any, args: Any, kwargs: Any, *, detached: bool
@@ -341,7 +349,7 @@ class StepScope:
         path, entry = self._enter(name, WAIT_FOR_WORKFLOW)
         if run_id == self.run.id:
             raise InvalidOption("run_id", run_id, "a run cannot wait for itself")
-        annotation = Any if returns is None else returns
+        annotation = BY_WORKFLOW if returns is None else returns
         if entry is not None and entry.finished:
             return await self._replay(entry, annotation)
         call = self.run.calls.get(path)

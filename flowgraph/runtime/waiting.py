@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from flowgraph.errors import DuplicateStep, RunNotFound, StoreError
 from flowgraph.model import RunStatus, failure_of, failure_text, is_below
-from flowgraph.model.checkpoint import CANCELLED, COMPLETED, FAILED
+from flowgraph.model.checkpoint import CANCELLED, COMPLETED, FAILED, WAIT_FOR_WORKFLOW
 from flowgraph.model.store import Event, Inbox, Mail, Note, Outcome, Outcomes
 from flowgraph.runtime import failures
 from flowgraph.runtime.calls import BACKOFF, LISTENING, SLEEPING, WAITING, Call, Wait
@@ -264,6 +264,9 @@ class Waiting:
     def _end(self, wait: Wait, state: str, payload: str | None, take: int | None = None) -> None:
         self._over(wait)
         wait.call.saving = True
+        detail = wait.event or wait.target
+        if wait.call.kind == WAIT_FOR_WORKFLOW and (outcome := self._outcomes.get(wait.target or "")):
+            detail = outcome.workflow  # By it a replay finds the annotation of the result.
         self._run.calls[wait.call.path] = wait.call
         self._run.save(
             wait.call.path,
@@ -271,7 +274,7 @@ class Waiting:
             state,
             started_us=wait.since_us,
             payload=payload,
-            detail=wait.event or wait.target,
+            detail=detail,
             take=take,
             then=self._run.settle,
         )

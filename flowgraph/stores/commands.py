@@ -189,9 +189,9 @@ def _watch(driver: Driver, command: Save, run_id: str) -> Outcome:
     return outcome
 
 
-def outcome_of(run_id: str, status: str, output: str | None, error: str | None) -> Outcome:
+def outcome_of(run_id: str, status: str, output: str | None, error: str | None, workflow: str) -> Outcome:
     """How a run stands, from its row."""
-    return Outcome(run_id, _STATUS[status], output, error)
+    return Outcome(run_id, _STATUS[status], output, error, workflow)
 
 
 def _saves(driver: Driver, group: Sequence[Save]) -> list[bool]:

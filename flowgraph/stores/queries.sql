@@ -349,14 +349,14 @@ SELECT id, name, payload FROM event WHERE run_no = :run_no AND taken_by IS NULL 
 
 -- name: mail_outcomes
 -- How the runs stand that a run watches.
-SELECT run.id, run.status, run.output, run.error
+SELECT run.id, run.status, run.output, run.error, run.workflow
 FROM run
 WHERE run.no IN (SELECT watch.target_no FROM watch WHERE watch.watcher_no = :run_no);
 
 -- name: outcomes
 -- How some runs stand.
 WITH new (id) AS (VALUES (:id))
-SELECT run.id, run.status, run.output, run.error FROM run WHERE run.id IN (SELECT new.id FROM new);
+SELECT run.id, run.status, run.output, run.error, run.workflow FROM run WHERE run.id IN (SELECT new.id FROM new);
 
 -- name: owned_runs
 -- The runs of a worker.

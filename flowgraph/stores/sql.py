@@ -11,7 +11,7 @@ import logging
 from collections.abc import Callable, Sequence
 from typing import Any, Generic, TypeVar
 
-from flowgraph.errors import StoreError
+from flowgraph.errors import StoreError, WriteRefused
 from flowgraph.model.store import Command, Question, Recover
 from flowgraph.stores.batches import groups
 from flowgraph.stores.commands import NotAll, apply_many, apply_one
@@ -116,7 +116,7 @@ def _by_itself(driver: Driver, command: Command) -> Any:
 
 
 def _refusal(command: Command, error: Exception) -> StoreError:
-    refusal = StoreError(f"{type(command).__name__} was refused: {str(error) or type(error).__name__}.")
+    refusal = WriteRefused(f"{type(command).__name__} was refused: {str(error) or type(error).__name__}.")
     refusal.__cause__ = error
     return refusal
 

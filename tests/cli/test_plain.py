@@ -97,5 +97,5 @@ def test_steps_of_a_child_run_are_told_of_below_the_step_that_waits_for_it() -> 
 
 def test_nothing_is_said_of_times_before_now() -> None:
     row = Rows().failed("a", state="retrying", due=1.0)
-    assert told(row) == ["a: attempt 1 failed: ConnectionError: boom; the next in 0s"]
+    assert told(row) == ["a: attempt 1 failed: ConnectionError: boom; the next now"]
     assert us(1.0) < row.finished_us

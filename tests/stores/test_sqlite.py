@@ -6,6 +6,7 @@ import os
 import sqlite3
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -290,43 +291,50 @@ store.close()
     assert lines[-1] == "[True, True]"
 
 
-@pytest.mark.skipif(not hasattr(os, "geteuid"), reason="permissions are POSIX's")
-def test_a_folder_without_permission_is_told(path: Path) -> None:
-    said = in_a_process_without_rights(path, make=False)
-    assert f"The store {path} cannot be opened; look at the permissions of the file and its folder" in said
+@pytest.fixture
+def guarded() -> Iterator[Path]:
+    """A store's path in a folder that other users can see (pytest's own folders are closed to them)."""
+    if not hasattr(os, "geteuid"):
+        pytest.skip("these permissions are POSIX's")
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder) / "flows.db"
+        Path(folder).chmod(0o755)
 
 
-@pytest.mark.skipif(not hasattr(os, "geteuid"), reason="permissions are POSIX's")
-def test_a_read_only_file_is_told(path: Path) -> None:
-    said = in_a_process_without_rights(path, make=True)
-    assert f"The store {path} is read-only; make the file and its folder writable for this user" in said
+def test_a_folder_without_permission_is_told(guarded: Path) -> None:
+    guarded.parent.chmod(0o555)
+    said = opened_without_rights(guarded)
+    assert f"The store {guarded} cannot be opened; look at the permissions of the file and its folder" in said
 
 
-@pytest.mark.skipif(not hasattr(os, "geteuid"), reason="permissions are POSIX's")
-def test_a_folder_that_may_not_be_entered_is_told(path: Path) -> None:
-    said = in_a_process_without_rights(path.parent / "folder" / "flows.db", make=False, mode=0o700)
+def test_a_read_only_file_is_told(guarded: Path) -> None:
+    store = open_store(f"sqlite:///{guarded}")
+    store.open()
+    store.close()
+    guarded.chmod(0o444)
+    guarded.parent.chmod(0o555)
+    said = opened_without_rights(guarded)
+    assert f"The store {guarded} is read-only; make the file and its folder writable for this user" in said
+
+
+def test_a_folder_that_may_not_be_entered_is_told(guarded: Path) -> None:
+    guarded.parent.chmod(0o000)
+    said = opened_without_rights(guarded.parent / "folder" / "flows.db")
     assert (
-        said == f"StoreError The folder of the store {path.parent}/folder/flows.db cannot be made: Permission denied.\n"
+        said
+        == f"StoreError The folder of the store {guarded.parent}/folder/flows.db cannot be made: Permission denied."
     )
 
 
-def in_a_process_without_rights(path: Path, make: bool, mode: int = 0o555) -> str:
-    """What opening a store says to a user who may only read."""
-    path.parent.mkdir(exist_ok=True)
-    if make:
-        store = open_store(f"sqlite:///{path}")
-        store.open()
-        store.close()
-        path.chmod(0o444)
-    for folder in path.parents:
-        if folder.stat().st_mode & 0o005 != 0o005:
-            folder.chmod(folder.stat().st_mode | 0o005)
-    path.parent.chmod(mode)
+def opened_without_rights(path: Path) -> str:
+    """What opening a store says to a user who may not do everything."""
     code = """
 import os, sys
 from flowgraph.stores import open_store
 import flowgraph.stores.sqlite
 if os.geteuid() == 0:
+    os.setgid(65534)
     os.setuid(65534)
 store = open_store(sys.argv[1])
 try:
@@ -337,8 +345,7 @@ except Exception as error:
     print(type(error).__name__, error)
 """
     ran = subprocess.run([sys.executable, "-c", code, f"sqlite:///{path}"], capture_output=True, text=True)
-    path.parent.chmod(0o755)
-    return ran.stdout + ran.stderr
+    return (ran.stdout + ran.stderr).strip()
 
 
 CODES = {
