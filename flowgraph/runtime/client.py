@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from contextlib import suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, Literal, Self, TypeVar
 
@@ -24,7 +25,7 @@ from flowgraph.errors import (
     SerializationError,
     WorkflowNotFound,
 )
-from flowgraph.model import Duration, RunStatus, failure_of, seconds
+from flowgraph.model import Duration, RunStatus, checked_name, failure_of, microseconds
 from flowgraph.model.store import Cancel, Find, Outcome, Outcomes, RunRow, Send, Start, Started
 from flowgraph.model.store import History as HistoryOf
 from flowgraph.model.store import List as ListOf
@@ -164,7 +165,7 @@ class Client(Starting):
         checked = new_run_id(self._clock.now_us()) if run_id is None else checked_run_id(run_id)
         started = await self._start(Start(checked, name, text, self._clock.now_us(), _checked_tags(tags)))
         if not started.created:
-            _check_same(checked, started, name, text)
+            _check_same(checked, started, name, fn, text)
         return self._handle(checked, name, fn)
 
     async def _start(self, start: Start) -> Started:
@@ -177,6 +178,7 @@ class Client(Starting):
             return workflow.name, workflow.fn
         if not isinstance(workflow, str):
             raise InvalidOption("workflow", workflow, "it is a function under @workflow, or the name of one")
+        checked_name(workflow)
         try:
             return workflow, self._table[workflow].fn
         except (KeyError, WorkflowNotFound):
@@ -225,12 +227,15 @@ class Client(Starting):
         future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
         self._watchers.setdefault(run_id, []).append(future)
         timer = None
-        if timeout is not None:
-            due_us = self._clock.now_us() + round(seconds(timeout, "timeout") * 1e6)
-            timer = self._clock.call_at(due_us, lambda: None if future.done() else future.set_exception(_late(run_id)))
+        wait_us = None if timeout is None else microseconds(timeout, "timeout")
         try:
-            if self._engine is None or run_id not in self._engine.resident_ids:
-                self._check_watched()
+            if (self._engine is None or run_id not in self._engine.resident_ids) and (
+                ended := await self._ended(run_id)
+            ) is not None:
+                return ended
+            if wait_us is not None:
+                due_us = self._clock.now_us() + wait_us
+                timer = self._clock.call_at(due_us, lambda: _resolve(future, _late(run_id)))
             return await future
         finally:
             if timer is not None:
@@ -241,13 +246,17 @@ class Client(Starting):
             if not futures:
                 self._watchers.pop(run_id, None)
 
+    async def _ended(self, run_id: str) -> Outcome | None:
+        """How a run has ended; None if it has not."""
+        outcomes: tuple[Outcome, ...] = await self._journal.ask(Outcomes((run_id,)))
+        if not outcomes:
+            raise RunNotFound(run_id)
+        status = outcomes[0].status
+        return outcomes[0] if status is not None and status.finished else None
+
     def _tell(self, run_id: str, told: Outcome | Exception) -> None:
         for future in self._watchers.get(run_id, ()):
-            if not future.done():
-                if isinstance(told, Exception):
-                    future.set_exception(told)
-                else:
-                    future.set_result(told)
+            _resolve(future, told)
 
     def _store_changed(self) -> None:
         self._check_watched()
@@ -292,6 +301,15 @@ class Client(Starting):
             self._engine.kick()
 
 
+def _resolve(future: asyncio.Future[Outcome], told: Outcome | Exception) -> None:
+    if future.done():
+        return
+    if isinstance(told, Exception):
+        future.set_exception(told)
+    else:
+        future.set_result(told)
+
+
 def _late(run_id: str) -> TimeoutError:
     return TimeoutError(f"run {run_id!r} has not ended yet")
 
@@ -324,8 +342,16 @@ def _checked_tags(tags: Mapping[str, str] | None) -> dict[str, str] | None:
     return dict(tags)
 
 
-def _check_same(run_id: str, started: Started, workflow: str, text: str) -> None:
+def _check_same(run_id: str, started: Started, workflow: str, fn: Any, text: str) -> None:
     if started.workflow != workflow:
         raise RunExists(run_id, f"the workflow {started.workflow!r} instead of {workflow!r}")
-    if started.input != text and msgspec.json.decode(started.input) != msgspec.json.decode(text):
+    if started.input != text and _canonical(fn, started.input) != _canonical(fn, text):
         raise RunExists(run_id, f"the input {started.input[:200]} instead of {text[:200]}")
+
+
+def _canonical(fn: Any, text: str) -> bytes:
+    """An input in the form that equal ones share: bound to the signature, where it is known, with sorted keys."""
+    if fn is not None:
+        with suppress(codec.Unfit, codec.Unsaveable, TypeError):  # Then it is another input, whatever it was.
+            text = codec.dump_arguments(fn, *codec.load_arguments(fn, text))
+    return msgspec.json.encode(msgspec.json.decode(text), order="sorted")

@@ -97,6 +97,7 @@ class Engine:
         self._thread_id = threading.get_ident()
         self._worker = 0
         self._reserved = 0
+        self._asked = 0
         self._claiming = False
         self._claim_again = False
         self._hungry = False
@@ -157,7 +158,7 @@ class Engine:
         """Wait for the bodies that are still at work; after a while leave their runs to whoever finds this one dead."""
         try:
             async with asyncio.timeout(_LEAVE_TIMEOUT_S):
-                while self.resident:
+                while self.resident or self._reserved or self._claiming:
                     self._left.clear()
                     await self._left.wait()
         except TimeoutError:
@@ -242,7 +243,7 @@ class Engine:
     # Claiming ---------------------------------------------------------------------------------------------------------
 
     def _free(self) -> int:
-        return self._concurrency - len(self.resident) - self._reserved
+        return self._concurrency - len(self.resident) - self._reserved - self._asked
 
     def slot(self) -> int | None:
         """Reserve a slot for a run that is started now, and give this worker's number; None where there is none."""
@@ -254,6 +255,7 @@ class Engine:
     def fill_slot(self, claimed: ClaimedRun | None) -> None:
         """Use a reserved slot for a run that was started as claimed; None gives the slot back."""
         self._reserved -= 1
+        self._left.set()
         if claimed is not None:
             self._execute(claimed, [], None)
 
@@ -266,18 +268,21 @@ class Engine:
         elif self._free() > 0:
             self._claiming = True
             self._claim_again = False
-            claim = Claim(self._worker, tuple(self._table), self._free(), self.clock.now_us())
+            self._asked = self._free()
+            claim = Claim(self._worker, tuple(self._table), self._asked, self.clock.now_us())
             self.journal.submit(claim, self._claimed)
         else:
             self._hungry = True
 
     def _claimed(self, answer: Claimed | StoreError) -> None:
         self._claiming = False
+        asked, self._asked = self._asked, 0
+        self._left.set()
         if isinstance(answer, Exception):
             logger.error("runs could not be claimed: %s", answer)
             self.loop.call_later(_CLAIM_AGAIN_S, self.kick)
             return
-        self._hungry = bool(answer.runs) and self._free() <= len(answer.runs)
+        self._hungry = len(answer.runs) == asked
         for claimed in answer.runs:
             self._reserved += 1
             self.loop.create_task(self._take(claimed), context=self.context.copy())
@@ -297,6 +302,7 @@ class Engine:
             return
         finally:
             self._reserved -= 1
+            self._left.set()
         self._execute(claimed, rows, mail)
 
     def _wake_at(self, wake_us: int) -> None:

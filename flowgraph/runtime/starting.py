@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Concatenate, TypeVar, overload
 
-from flowgraph.dsl import Workflow
+from flowgraph.dsl import Workflow, find
 from flowgraph.errors import DefinitionError
 
 if TYPE_CHECKING:
@@ -290,5 +290,7 @@ def run(workflow: Any, /, *args: Any, store: str | None = None, run_id: str | No
 async def _run(workflow: Any, args: Any, store: str | None, run_id: str | None, kwargs: Any) -> Any:
     from flowgraph.runtime.runtime import Runtime
 
+    if isinstance(workflow, str):
+        find(workflow)  # Only this process executes the run, so it has to know the workflow.
     async with Runtime(store) as runtime:
         return await runtime.run(workflow, *args, run_id=run_id, **kwargs)

@@ -49,9 +49,25 @@ class Join(asyncio.Future[None]):
 
 def install_task_factory(loop: asyncio.AbstractEventLoop) -> Callable[[], None]:
     """Let every task that is made inside a run be known to it; returns what takes the factory off again."""
-    previous = loop.get_task_factory()
+    previous: Any = loop.get_task_factory()
+    if isinstance(previous, _TaskFactory):
+        previous.users += 1
+        return previous.uninstall
+    factory = _TaskFactory(loop, previous)
+    loop.set_task_factory(factory)  # type: ignore[arg-type]
+    return factory.uninstall
 
-    def make_task(loop: asyncio.AbstractEventLoop, coro: Coroutine[Any, Any, Any], **options: Any) -> Any:
+
+class _TaskFactory:
+    """The factory of one loop, which all engines on it share; the last one that leaves takes it off."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, previous: Any) -> None:
+        self.users = 1
+        self._loop = loop
+        self._previous = previous
+
+    def __call__(self, loop: asyncio.AbstractEventLoop, coro: Coroutine[Any, Any, Any], **options: Any) -> Any:
+        previous = self._previous
         made: Any = asyncio.Task(coro, loop=loop, **options) if previous is None else previous(loop, coro, **options)
         context: Context | None = options.get("context")
         scope: Any = CURRENT.get() if context is None else context.get(CURRENT)
@@ -60,13 +76,12 @@ def install_task_factory(loop: asyncio.AbstractEventLoop) -> Callable[[], None]:
             run.know(made)
         return made
 
-    loop.set_task_factory(make_task)  # type: ignore[arg-type]
-
-    def uninstall() -> None:
-        if loop.get_task_factory() is make_task:
-            loop.set_task_factory(previous)
-
-    return uninstall
+    def uninstall(self) -> None:
+        """One engine leaves."""
+        self.users -= 1
+        present: Any = self._loop.get_task_factory()
+        if not self.users and present is self:
+            self._loop.set_task_factory(self._previous)
 
 
 # Whether any is ready -------------------------------------------------------------------------------------------------

@@ -121,16 +121,13 @@ def _is_owned(driver: Driver, run_no: int, epoch: int | None) -> bool:
 
 
 def _claim(driver: Driver, command: Claim) -> Claimed:
-    workflows = json_text(command.workflows)
-    rows = driver.rows(
-        "claim_runs",
-        worker=command.worker,
-        workflows=workflows,
-        most=max(command.limit, 0),
-        now_us=command.now_us,
-    )
+    worker, now_us, workflows = command.worker, command.now_us, json_text(command.workflows)
+    most = max(command.limit, 0)
+    due = [no for (no,) in driver.rows("due_runs", worker=worker, workflows=workflows, most=most, now_us=now_us)]
+    rows = driver.rows("claim_runs", worker=worker, run_nos=json_text(due), now_us=now_us) if due else []
+    place = {no: place for place, no in enumerate(due)}
     [(next_wake_us,)] = driver.rows("next_wake", workflows=workflows)
-    return Claimed(tuple(_claimed_run(row) for row in rows), next_wake_us)
+    return Claimed(tuple(_claimed_run(row) for row in sorted(rows, key=lambda row: place[row[0]])), next_wake_us)
 
 
 def _claimed_run(row: tuple[Any, ...]) -> ClaimedRun:

@@ -55,21 +55,25 @@ SELECT 1 FROM run WHERE no = :run_no AND epoch = :epoch AND status = 'running';
 -- What a start, a send or a cancellation has to know of a run.
 SELECT no, workflow, input, status FROM run WHERE id = :run_id;
 
+-- name: due_runs
+-- The runs that are due, the longest due first; each workflow is asked by itself, so that the index orders it.
+SELECT due.no
+FROM json_each(:workflows) AS served
+CROSS JOIN run AS due ON due.no IN (
+    SELECT run.no FROM run
+    WHERE run.workflow = served.value AND run.wake_us <= :now_us
+    ORDER BY run.wake_us, run.no LIMIT :most)
+WHERE EXISTS (SELECT 1 FROM worker WHERE worker.no = :worker)
+ORDER BY due.wake_us, due.no
+LIMIT :most;
+
 -- name: claim_runs
--- Claim the runs that are due, the longest due first; each workflow is asked by itself, so that the index orders it.
+-- Claim runs that are due.
 UPDATE run
 SET status = 'running', worker = :worker, epoch = epoch + 1, wake_us = NULL,
     started_us = coalesce(started_us, :now_us)
-WHERE no IN (
-    SELECT due.no
-    FROM json_each(:workflows) AS served
-    CROSS JOIN run AS due ON due.no IN (
-        SELECT run.no FROM run
-        WHERE run.workflow = served.value AND run.wake_us <= :now_us
-        ORDER BY run.wake_us LIMIT :most)
-    ORDER BY due.wake_us LIMIT :most)
+WHERE no IN (SELECT value FROM json_each(:run_nos))
   AND status IN ('pending', 'sleeping', 'listening', 'waiting')
-  AND EXISTS (SELECT 1 FROM worker WHERE worker.no = :worker)
 RETURNING no, id, workflow, input, epoch, signals, cancel_requested, executed_us,
     (SELECT parent.id FROM run AS parent WHERE parent.no = run.parent_no);
 

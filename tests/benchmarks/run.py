@@ -95,6 +95,7 @@ def main() -> int:
     options = parse_options()
     home: Path = options.folder.resolve()
     make_private(home)
+    cache_bytecode(home / "bytecode")
     contenders = Contenders(
         flowgraph=None if options.no_flowgraph else sys.executable,
         dbos=None if options.no_dbos else dbos_python(options.venv or home / f"dbos-{DBOS_VERSION}"),
@@ -276,6 +277,12 @@ def make_private(folder: Path) -> None:
     """Make the folder, unseen by git and by tools that heed its ignore files."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / ".gitignore").write_text("*\n")
+
+
+def cache_bytecode(folder: Path) -> None:
+    """Let all contenders run compiled, as pip installs them; W4 and W6 would else measure the compiler."""
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    os.environ["PYTHONPYCACHEPREFIX"] = str(folder)
 
 
 def dbos_python(venv: Path) -> str | None:

@@ -40,6 +40,7 @@ SAMPLES: dict[type[BaseException], tuple[object, ...]] = {
     errors.WorkflowNotFound: ("pipeline", ("other",)),
     errors.StoreError: ("the store failed",),
     errors.StoreUnavailable: ("the store is busy",),
+    errors.WriteRefused: ("the store cannot hold a value",),
     errors.SchemaMismatch: ("sqlite:///x.db", 9, 1),
     errors.LeaseLost: ("r-1",),
 }
@@ -105,6 +106,7 @@ def test_an_exception_is_a_flowgraph_error_with_one_line_of_text(cls: type[BaseE
             )
         ],
         (errors.StoreUnavailable, errors.StoreError),
+        (errors.WriteRefused, errors.StoreError),
         (errors.SchemaMismatch, errors.StoreError),
         (errors.LeaseLost, errors.StoreError),
     ],

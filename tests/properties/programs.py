@@ -15,11 +15,9 @@ from typing import Any
 from hypothesis import strategies as st
 
 from flowgraph import ChildFailed, ListenTimeout, RetryPolicy, StepError, step, workflow
-from flowgraph.model import Checkpoint
+from flowgraph.model import Checkpoint, is_below
 
 Tree = list[Any]
-Tries = tuple[tuple[str, int], ...]
-"""The attempts of the bodies around: (path, number), from the outermost inwards."""
 
 SHORT_S, LONG_S = 0.01, 30.0
 
@@ -28,7 +26,7 @@ SHORT_S, LONG_S = 0.01, 30.0
 
 _sleeps = st.sampled_from([0.0, SHORT_S, 0.9, 5.0, 86_400.0])
 _racers = st.lists(
-    st.sampled_from(["at once", "soon", "later", "asleep 0.5", "asleep 3", "asleep 700"]),
+    st.sampled_from(["0 turns", "1 turn", "10 turns", "50 turns", "asleep 0.5", "asleep 3", "asleep 700"]),
     min_size=2,
     max_size=4,
     unique=True,
@@ -93,15 +91,13 @@ class Witness:
 
     def __init__(self, rows: dict[str, list[Checkpoint]] | None = None) -> None:
         self.wrong: list[str] = []
-        self.begun: list[tuple[str, str, int, Tries]] = []
+        self.begun: list[tuple[str, str, int]] = []
         self._lock = threading.Lock()
         self._done: dict[tuple[str, str], str] = {}
         self._ended: dict[tuple[str, str], int] = {}
-        self._last: dict[tuple[str, str], Tries | None] = {}
         for run_id, history in (rows or {}).items():
             for row in history:
                 self.committed(run_id, row)
-        self._ended_before = dict(self._ended)
 
     def committed(self, run_id: str, row: Checkpoint | tuple[str, int]) -> None:
         """Take in a row of a history; the beginnings of attempts, which an observer hears of too, say nothing here."""
@@ -109,39 +105,31 @@ class Witness:
             return
         place = run_id, row.path
         with self._lock:
-            if self._done.get(place) == "completed":
-                self.wrong.append(f"{place}: {row.state} after completed")
+            if place in self._done and row.state != "cancelled":
+                self.wrong.append(f"{place}: {row.state} after {self._done[place]}")
             if row.state in {"completed", "failed"}:
                 self._done[place] = row.state
             if row.state in {"retrying", "completed", "failed"}:
                 self._ended[place] = row.attempt
-                self._last.setdefault(place, None)
+            if row.state == "retrying":
+                self._forgive_below(run_id, row.path)
 
-    def begins(self, run_id: str, path: str, attempt: int, tries: Tries) -> None:
+    def _forgive_below(self, run_id: str, path: str) -> None:
+        """When an attempt's failure is committed, failures below it stop counting; successes never do."""
+        for place in [*self._ended, *self._done]:
+            if place[0] == run_id and is_below(place[1], path) and self._done.get(place) != "completed":
+                self._done.pop(place, None)
+                self._ended.pop(place, None)
+
+    def begins(self, run_id: str, path: str, attempt: int) -> None:
         """Note that a body begins."""
         place = run_id, path
         with self._lock:
-            again = place in self._last and self._same_attempts_around(run_id, place, tries)
-            if self._done.get(place) == "completed":
-                self.wrong.append(f"{place} runs again, and it was completed")
-            elif again and self._done.get(place) == "failed":
-                self.wrong.append(f"{place} runs again, and it had failed")
-            elif again and attempt != self._ended.get(place, 0) + 1:
+            if place in self._done:
+                self.wrong.append(f"{place} runs again, and it had {self._done[place]}")
+            if attempt != self._ended.get(place, 0) + 1:
                 self.wrong.append(f"{place} makes attempt {attempt} after {self._ended.get(place, 0)}")
-            elif not again and attempt != 1:
-                self.wrong.append(f"{place} makes attempt {attempt} first")
-            if not again:
-                self._done.pop(place, None)
-                self._ended[place] = 0
-            self._last[place] = tries
-            self.begun.append((run_id, path, attempt, tries))
-
-    def _same_attempts_around(self, run_id: str, place: tuple[str, str], tries: Tries) -> bool:
-        """Tell whether the bodies around are in the same attempts as when this one was last heard of."""
-        last = self._last[place]
-        if last is not None:
-            return last == tries
-        return all(number == self._ended_before.get((run_id, path), 0) + 1 for path, number in tries)
+            self.begun.append((run_id, path, attempt))
 
 
 witness = Witness()
@@ -154,126 +142,125 @@ def begin_witness(rows: dict[str, list[Checkpoint]] | None = None) -> Witness:
     return witness
 
 
-def _begin(tries: Tries) -> Tries:
+def _begin() -> None:
     info = step.info()
-    witness.begins(info.run_id, info.path, info.attempt, tries)
-    return (*tries, (info.path, info.attempt))
+    witness.begins(info.run_id, info.path, info.attempt)
 
 
-async def _body(value: Any, tries: Tries, yields: int = 0) -> Any:
-    _begin(tries)
+async def _body(value: Any, yields: int = 0) -> Any:
+    _begin()
     for _ in range(yields):
         await asyncio.sleep(0)
     return value
 
 
-def _plain(value: Any, tries: Tries) -> Any:
-    _begin(tries)
+def _plain(value: Any) -> Any:
+    _begin()
     return value
 
 
-async def _flaky(failures: int, tries: Tries) -> str:
-    _begin(tries)
+async def _flaky(failures: int) -> str:
+    _begin()
     if step.info().attempt <= failures:
         raise ConnectionError(f"attempt {step.info().attempt}")
     return f"attempt {step.info().attempt}"
 
 
-async def _nested(failures: int, children: list[Tree], tries: Tries) -> list[Any]:
-    inner = _begin(tries)
-    results = [await _execute(child, inner) for child in children]
+async def _nested(failures: int, children: list[Tree]) -> list[Any]:
+    _begin()
+    results = [await _execute(child) for child in children]
     if step.info().attempt <= failures:
         raise ConnectionError(f"attempt {step.info().attempt} after {results}")
     return results
 
 
-async def _item(fails: int | None, nested: bool, tries: Tries, number: int) -> Any:
-    inner = _begin(tries)
+async def _item(fails: int | None, nested: bool, number: int) -> Any:
+    _begin()
     if number == fails:
         raise ValueError(f"item {number}")
-    return [number, await step("inside", _body, -number, inner)] if nested else number
+    return [number, await step("inside", _body, -number)] if nested else number
 
 
-def _sum(tries: Tries, numbers: list[int]) -> int:
-    _begin(tries)
+def _sum(numbers: list[int]) -> int:
+    _begin()
     return sum(numbers)
 
 
 @workflow(name="program", timeout="3650d")
 async def program(tree: Tree) -> Any:
-    return await _execute(tree, ())
+    return await _execute(tree)
 
 
-async def _execute(tree: Tree, tries: Tries) -> Any:
+async def _execute(tree: Tree) -> Any:
     kind, number, parameter, *children = tree
-    return await _KINDS[kind](f"{kind} {number}", parameter, children, tries)
+    return await _KINDS[kind](f"{kind} {number}", parameter, children)
 
 
-async def _do_step(name: str, mode: str, _: list[Tree], tries: Tries) -> Any:
+async def _do_step(name: str, mode: str, _: list[Tree]) -> Any:
     if mode == "thread":
-        return await step(name, _plain, name, tries)
+        return await step(name, _plain, name)
     if mode == "lambda":
-        return await step(name, lambda: _plain((name, "tuple"), tries))
-    return await step(name, _body, name, tries, 3 if mode == "slow" else 0)
+        return await step(name, lambda: _plain((name, "tuple")))
+    return await step(name, _body, name, 3 if mode == "slow" else 0)
 
 
-async def _do_flaky(name: str, how: tuple[int, float], _: list[Tree], tries: Tries) -> Any:
+async def _do_flaky(name: str, how: tuple[int, float], _: list[Tree]) -> Any:
     failures, delay = how
-    return await step(name, _flaky, failures, tries, retry=RetryPolicy(initial=delay, factor=1, jitter=False))
+    return await step(name, _flaky, failures, retry=RetryPolicy(initial=delay, factor=1, jitter=False))
 
 
-async def _do_hopeless(name: str, attempts: int, _: list[Tree], tries: Tries) -> Any:
+async def _do_hopeless(name: str, attempts: int, _: list[Tree]) -> Any:
     retry = RetryPolicy(max_attempts=attempts, initial=SHORT_S, jitter=False)
-    return await step(name, _flaky, 99, tries, retry=retry)
+    return await step(name, _flaky, 99, retry=retry)
 
 
-async def _do_sleep(name: str, seconds: float, _: list[Tree], tries: Tries) -> str:
+async def _do_sleep(name: str, seconds: float, _: list[Tree]) -> str:
     await step.sleep(name, seconds)
     return name
 
 
-async def _do_progress(name: str, _: None, __: list[Tree], tries: Tries) -> str:
+async def _do_progress(name: str, _: None, __: list[Tree]) -> str:
     await step.progress(name, done=1, total=3)
     await step.progress(name, done=2, total=3)
     return name
 
 
-async def _do_race(name: str, racers: list[str], _: list[Tree], tries: Tries) -> Any:
-    tasks = {racer: asyncio.create_task(_racer(f"{name} {racer}", racer, tries)) for racer in racers}
+async def _do_race(name: str, racers: list[str], _: list[Tree]) -> Any:
+    tasks = {racer: asyncio.create_task(_racer(f"{name} {racer}", racer)) for racer in racers}
     await asyncio.wait(tasks.values(), return_when=asyncio.FIRST_COMPLETED)
     winners = [racer for racer, task in tasks.items() if task.done()]
-    after = [await step(f"{name} won by {winner}", _body, winner, tries) for winner in winners]
+    after = [await step(f"{name} won by {winner}", _body, winner) for winner in winners]
     return [after, await asyncio.gather(*tasks.values())]
 
 
-async def _racer(name: str, racer: str, tries: Tries) -> str:
+async def _racer(name: str, racer: str) -> str:
     if racer.startswith("asleep"):
         await step.sleep(name, float(racer.split()[1]))
         return racer
-    return await step(name, _body, racer, tries, {"at once": 0, "soon": 10, "later": 50}[racer])
+    return await step(name, _body, racer, int(racer.split()[0]))
 
 
-async def _do_twice(name: str, in_flight: bool, _: list[Tree], tries: Tries) -> Any:
+async def _do_twice(name: str, in_flight: bool, _: list[Tree]) -> Any:
     if in_flight:
-        return await asyncio.gather(step(name, _body, name, tries, 3), step(name, _body, "other", tries))
-    return [await step(name, _body, name, tries), await step(name, _body, "other", tries)]
+        return await asyncio.gather(step(name, _body, name, 3), step(name, _body, "other"))
+    return [await step(name, _body, name), await step(name, _body, "other")]
 
 
-async def _do_listen(name: str, _: None, __: list[Tree], tries: Tries) -> Any:
+async def _do_listen(name: str, _: None, __: list[Tree]) -> Any:
     return await step.listen(name, event="news")
 
 
-async def _do_silence(name: str, seconds: float, _: list[Tree], tries: Tries) -> str:
+async def _do_silence(name: str, seconds: float, _: list[Tree]) -> str:
     try:
         return str(await step.listen(name, event="never", timeout=seconds))
     except ListenTimeout as error:
         return str(error)
 
 
-async def _do_map(name: str, how: dict[str, Any], _: list[Tree], tries: Tries) -> Any:
+async def _do_map(name: str, how: dict[str, Any], _: list[Tree]) -> Any:
     items: Any = list(range(how["count"]))
     results = await step.map(
-        name, partial(_item, how["fails"], how["nested"], tries), _stream(items) if how["streamed"] else items,
+        name, partial(_item, how["fails"], how["nested"]), _stream(items) if how["streamed"] else items,
         concurrency=how["concurrency"], key=(lambda item: f"key/{item}") if how["keyed"] else None,
         on_error="collect" if how["collect"] else "fail", max_attempts=1,
     )  # fmt: skip
@@ -285,38 +272,38 @@ async def _stream(items: list[int]) -> AsyncIterator[int]:
         yield item
 
 
-async def _do_batch(name: str, how: tuple[int, int], _: list[Tree], tries: Tries) -> Any:
+async def _do_batch(name: str, how: tuple[int, int], _: list[Tree]) -> Any:
     count, size = how
-    return await step.batch(name, partial(_sum, tries), range(count), batch_size=size)
+    return await step.batch(name, _sum, range(count), batch_size=size)
 
 
-async def _do_seq(name: str, _: None, children: list[Tree], tries: Tries) -> Any:
-    return [await _execute(child, tries) for child in children]
+async def _do_seq(name: str, _: None, children: list[Tree]) -> Any:
+    return [await _execute(child) for child in children]
 
 
-async def _do_try(name: str, _: None, children: list[Tree], tries: Tries) -> Any:
+async def _do_try(name: str, _: None, children: list[Tree]) -> Any:
     try:
-        return [await _execute(child, tries) for child in children]
+        return [await _execute(child) for child in children]
     except (StepError, ExceptionGroup):
         return f"{name} caught it"
 
 
-async def _do_nested(name: str, failures: int, children: list[Tree], tries: Tries) -> Any:
+async def _do_nested(name: str, failures: int, children: list[Tree]) -> Any:
     retry = RetryPolicy(initial=SHORT_S, jitter=False)
-    return await step(name, _nested, failures, children, tries, retry=retry)
+    return await step(name, _nested, failures, children, retry=retry)
 
 
-async def _do_gather(name: str, _: None, children: list[Tree], tries: Tries) -> Any:
-    return await asyncio.gather(*(_execute(child, tries) for child in children))
+async def _do_gather(name: str, _: None, children: list[Tree]) -> Any:
+    return await asyncio.gather(*(_execute(child) for child in children))
 
 
-async def _do_group(name: str, _: None, children: list[Tree], tries: Tries) -> Any:
+async def _do_group(name: str, _: None, children: list[Tree]) -> Any:
     async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(_execute(child, tries)) for child in children]
+        tasks = [group.create_task(_execute(child)) for child in children]
     return [task.result() for task in tasks]
 
 
-async def _do_child(name: str, _: None, children: list[Tree], tries: Tries) -> Any:
+async def _do_child(name: str, _: None, children: list[Tree]) -> Any:
     try:
         return await step.execute_workflow(name, program, ["seq", 999, None, *children])
     except ChildFailed as error:

@@ -22,7 +22,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from flowgraph import RunError, RunFinished, Runtime
-from flowgraph.model import Checkpoint
+from flowgraph.model import Checkpoint, moment
 from flowgraph.stores import Journal
 from flowgraph.testing import VirtualClock
 from tests.properties import programs
@@ -66,28 +66,52 @@ def test_handing_a_run_back_at_any_commit_changes_nothing(tree: Tree, leave_afte
         witness = begin_witness()
         assert asyncio.run(handed_back(other, tree, leave_after, witness)) == expected
         assert not witness.wrong
-        assert final_rows(other) == final_rows(straight)
+        if "caught it" not in expected:  # What a failure cancels in its siblings depends on the moment.
+            assert final_rows(other) == final_rows(straight)
         assert {run["recoveries"] for run in snapshot(other).runs.values()} == {0}
 
 
 @affordable
-@given(trees(), st.integers(0, 10))
-def test_a_workflow_ends_the_same_each_time_and_replays_without_a_body(tree: Tree, seed: int) -> None:
-    """A second life after the end, from a crash right before the end was committed, finds everything in the history."""
+@given(trees())
+def test_a_replay_of_the_whole_history_runs_no_body(tree: Tree) -> None:
+    """As after a crash right before the end was committed."""
     with tempfile.TemporaryDirectory(dir=MEMORY) as folder:
-        one, other = Path(folder) / "one.db", Path(folder) / "other.db"
-        results = [asyncio.run(lived(path, tree, VirtualClock(seed=seed), begin_witness())) for path in (one, other)]
-        assert results[0] == results[1]
-        assert final_rows(one) == final_rows(other)
-        with closing(sqlite3.connect(one, isolation_level=None)) as connection:
-            connection.execute(
-                "UPDATE run SET status = 'pending', wake_us = 0, output = NULL, finished_us = NULL WHERE id = ?",
-                (RUN_ID,),
-            )
-        witness = begin_witness(histories(one))
-        assert asyncio.run(lived(one, tree, VirtualClock(start_after(one)), witness)) == results[0]
+        database = Path(folder) / "flows.db"
+        expected = asyncio.run(lived(database, tree, VirtualClock(), begin_witness()))
+        forget_the_end(database)
+        witness = begin_witness(histories(database))
+        assert asyncio.run(lived(database, tree, VirtualClock(start_after(database)), witness)) == expected
         assert not witness.wrong
-        assert [body for body in witness.begun if is_final(one, body)] == []
+        if (
+            "caught it" not in expected
+        ):  # What a failure cancelled in its siblings begins again, and is cancelled again.
+            assert witness.begun == []
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_who_was_first_is_the_same_on_replay(seed: int) -> None:
+    """Two results may be committed together, or one while the other is being handed over: many runs see to that."""
+    chance = random.Random(seed)
+    forest = [["seq", 100, None, *[race(number, chance) for number in range(40)]] for _ in range(8)]
+    with tempfile.TemporaryDirectory(dir=MEMORY) as folder:
+        database = Path(folder) / "flows.db"
+        expected = asyncio.run(all_lived(database, forest))
+        forget_the_end(database)
+        witness = begin_witness(histories(database))
+        again = asyncio.run(all_lived(database, forest))
+        races = [pair for pairs in zip(expected, again, strict=True) for pair in zip(*pairs, strict=True)]
+        assert [f"{first} at first, {replayed} on replay" for first, replayed in races if first != replayed] == []
+        assert witness.begun == []
+
+
+def race(number: int, chance: random.Random) -> Tree:
+    return ["race", number, [f"{turns} turns" for turns in chance.sample(range(12), 2 + number % 3)]]
+
+
+async def all_lived(database: Path, forest: list[Tree]) -> list[Any]:
+    async with asyncio.timeout(HANGS_S), Runtime(f"sqlite:///{database}", workflows=[programs.program]) as runtime:
+        runs = [runtime.run(programs.program, tree, run_id=f"race-{number}") for number, tree in enumerate(forest)]
+        return await asyncio.gather(*runs)
 
 
 # Living ---------------------------------------------------------------------------------------------------------------
@@ -204,7 +228,7 @@ def assert_resumes(crash: tuple[Path, datetime], tree: Tree, expected: str) -> N
     later = {row.id: row for row in after}
     assert [row for row in before if later.get(row.id) != row] == []
     assert not list(repeated_places(after))
-    assert {run["status"] for run in snapshot(database).runs.values()} <= {"completed", "failed"}
+    assert snapshot(database).runs[RUN_ID]["status"] == "completed"
 
 
 # Looking --------------------------------------------------------------------------------------------------------------
@@ -229,21 +253,20 @@ def final_rows(database: Path) -> list[tuple[Any, ...]]:
     return sorted((row.place, row.kind, row.state, row.attempt) for row in last.values())
 
 
-def is_final(database: Path, body: tuple[str, str, int, Any]) -> bool:
-    run_id, path, _, _ = body
-    return f"{run_id}:{path}" in snapshot(database).finished_places
+def forget_the_end(database: Path) -> None:
+    """Leave the store as a crash right before the ends of its runs were committed would."""
+    with closing(sqlite3.connect(database, isolation_level=None)) as connection:
+        connection.execute("UPDATE run SET status = 'pending', wake_us = 0, output = NULL, finished_us = NULL")
 
 
 def start_after(database: Path) -> datetime:
-    from flowgraph.model import moment
-
     return moment(max(row.finished_us for row in rows_of(database)))
 
 
 @pytest.mark.parametrize(
     "tree",
     [
-        ["race", 0, ["at once", "asleep 0.5"]],
+        ["race", 0, ["0 turns", "asleep 0.5"]],
         ["group", 0, None, ["hopeless", 1, 1], ["sleep", 2, 86_400.0]],
         ["gather", 0, None, ["hopeless", 1, 2], ["sleep", 2, 5.0], ["child", 3, None, ["sleep", 4, 5.0]]],
         ["nested", 0, 2, ["flaky", 1, [2, 30.0]], ["child", 2, None, ["hopeless", 3, 1]]],
