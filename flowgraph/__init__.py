@@ -53,6 +53,7 @@ if TYPE_CHECKING:
         StoreUnavailable,
         UnplannedStep,
         WorkflowNotFound,
+        WriteRefused,
     )
     from flowgraph.model import (
         AttemptRecord,
@@ -117,6 +118,7 @@ __all__ = [
     "Worker",
     "Workflow",
     "WorkflowNotFound",
+    "WriteRefused",
     "__version__",
     "run",
     "step",

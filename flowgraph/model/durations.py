@@ -45,6 +45,10 @@ def microseconds(value: Duration, option: str = "duration") -> int:
     amount = seconds(value, option)
     if isinstance(value, timedelta):  # Whole microseconds already, more of them than a float can count.
         return value // timedelta(microseconds=1)
+    if isinstance(value, str) and (found := _text(value)):  # Exact, where a float would not be.
+        whole, _, part = found[1].partition(".")
+        digits = int(whole + part) * round(_UNITS_S[found[2]] * MICROSECONDS)
+        return -(-digits // 10 ** len(part))
     return math.ceil(amount * MICROSECONDS)
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections.abc import Callable
+from concurrent.futures import Future
 from contextvars import copy_context
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -244,8 +245,18 @@ async def invoke(
         future = run.engine.submit(executor, scope, handler, args)
     run.threads += 1
     future.add_done_callback(lambda _: run.engine.call_on_loop(run.thread_ended))
-    result = await asyncio.wrap_future(future, loop=run.loop)
+    try:
+        result = await asyncio.wrap_future(future, loop=run.loop)
+    except asyncio.CancelledError:
+        future.add_done_callback(_close_result)
+        raise
     return await result if inspect.isawaitable(result) else result
+
+
+def _close_result(future: Future[Any]) -> None:
+    """A thread that was given up returned a coroutine, which nobody will await."""
+    if not future.cancelled() and future.exception() is None and inspect.iscoroutine(future.result()):
+        future.result().close()
 
 
 def saved_arguments(path: str, fn: Callable[..., Any] | None, args: Any, kwargs: Any) -> str:

@@ -353,7 +353,7 @@ class Execution:
         for join in call.waiters:
             if join.done():
                 continue
-            if self._joined <= 1 and not self.deliveries.under_way and self.halt is None:
+            if self._joined == len(self.tasks) == 1 and not self.deliveries.under_way and self.halt is None:
                 join.set_result(None)
             else:
                 self.deliveries.add(entry.sequence, join)

@@ -153,7 +153,7 @@ def parameters(query: str) -> dict[str, None]:
 @pytest.mark.parametrize(
     ("query", "plan"),
     [
-        ("claim_runs", "USING COVERING INDEX run_due (workflow=? AND wake_us<?)"),
+        ("due_runs", "USING COVERING INDEX run_due (workflow=? AND wake_us<?)"),
         ("next_wake", "USING COVERING INDEX run_due"),
         ("requeue_recovered_runs", "USING COVERING INDEX run_worker"),
         ("cancel_children", "USING INDEX run_parent"),
