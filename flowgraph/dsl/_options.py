@@ -11,7 +11,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from flowgraph.errors import InvalidName, InvalidOption
-from flowgraph.model import RetryPolicy, StepOptions, checked_name, count, seconds
+from flowgraph.model import NO_OPTIONS, RetryPolicy, StepOptions, checked_name, count, seconds
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -29,7 +29,7 @@ class StepOptionsDict(TypedDict, total=False):
 
 
 NAMES = tuple(StepOptionsDict.__annotations__)
-DEFAULT = StepOptions()
+DEFAULT = NO_OPTIONS
 MAX_RUN_ID_LENGTH = 255
 
 

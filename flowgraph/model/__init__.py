@@ -22,7 +22,7 @@ from flowgraph.model.names import (
 )
 from flowgraph.model.policy import DEFAULT_MAX_ATTEMPTS, RetryPolicy, retry_delay
 from flowgraph.model.run import FINISHED, SUSPENDED, TRANSITIONS, PauseReason, RunStatus, allows
-from flowgraph.model.scope import CURRENT, FanOut, Scope, StepInfo, StepOptions, current_scope
+from flowgraph.model.scope import CURRENT, NO_OPTIONS, FanOut, Scope, StepInfo, StepOptions, current_scope
 from flowgraph.model.store import Store
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ __all__ = [
     "DEFAULT_MAX_ATTEMPTS",
     "FINISHED",
     "MICROSECONDS",
+    "NO_OPTIONS",
     "SUSPENDED",
     "TRANSITIONS",
     "AttemptRecord",

@@ -48,7 +48,7 @@ def microseconds(value: Duration, option: str = "duration") -> int:
     if isinstance(value, str) and (found := _text(value)):  # Exact, where a float would not be.
         whole, _, part = found[1].partition(".")
         digits = int(whole + part) * round(_UNITS_S[found[2]] * MICROSECONDS)
-        return -(-digits // 10 ** len(part))
+        return int(-(-digits // 10 ** len(part)))
     return math.ceil(amount * MICROSECONDS)
 
 

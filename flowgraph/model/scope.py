@@ -55,6 +55,10 @@ class StepOptions:
     at_most_once: bool = False
 
 
+NO_OPTIONS = StepOptions()
+"""The options of a call that gives none."""
+
+
 @attrs.frozen
 class FanOut:
     """The options of map, for_each and batch beside those of a step."""

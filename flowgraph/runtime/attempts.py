@@ -39,10 +39,10 @@ class Attempting(msgspec.Struct, frozen=True, gc=False):
 
     policy: RetryPolicy
     max_attempts: int
-    timeout: float | None
-    executor: Any
-    at_most_once: bool
-    returns: Any
+    timeout: float | None = None
+    executor: Any = None
+    at_most_once: bool = False
+    returns: Any = None
 
 
 class Item(msgspec.Struct, frozen=True, gc=False):
@@ -108,11 +108,14 @@ async def _attempt(
     if run.engine.observers:
         run.engine.observe_start(run.id, path, attempt)
     deadline = None if options.timeout is None else Deadline(run.clock, options.timeout)
-    task = asyncio.current_task()
-    assert task is not None
-    run.bodies[path] = task
     try:
-        value = await _body(run, scope, handler, args, options, deadline)
+        if deadline is None and options.executor is None and is_async(handler):  # The way of most steps.
+            value = await handler(*args)
+            if scope.spawned or scope.calls:
+                await scope.drain()
+            run.check()
+        else:
+            value = await _body(run, scope, handler, args, options, deadline)
         text, copy = codec.dump(value, annotation)
         run.engine.check_size(path, text)
     except (KeyboardInterrupt, SystemExit):
@@ -125,8 +128,6 @@ async def _attempt(
     else:
         _final(run, path, COMPLETED, attempt, started_us, text, then, detail, copy)
         return None
-    finally:
-        del run.bodies[path]
     timed_out = deadline is not None and deadline.expired
     if timed_out:
         scope.abandon_calls()
@@ -206,15 +207,12 @@ def _final(
     copy: object = UNSET,
 ) -> None:
     """Send the final row on its way; the body's task may end meanwhile."""
-
-    def committed(entry: Entry) -> None:
-        entry.copy = copy
-        then(entry)
-
     call = run.calls.get(path)
     if call is not None:
         call.saving = True
-    run.save(path, STEP, state, attempt=attempt, started_us=started_us, payload=payload, detail=detail, then=committed)
+    run.save(
+        path, STEP, state, attempt=attempt, started_us=started_us, payload=payload, detail=detail, then=then, copy=copy
+    )
 
 
 def _outcome_unknown(attempts: int) -> Failure:

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 from flowgraph.dsl import Workflow, WorkflowTable, portable
 from flowgraph.errors import InvalidOption, PayloadTooLarge, StoreError, WorkflowNotFound
-from flowgraph.model import CURRENT, Checkpoint, PauseReason
+from flowgraph.model import CURRENT, Checkpoint, PauseReason, RunStatus
 from flowgraph.model.store import (
     Beat,
     Claim,
@@ -41,7 +41,7 @@ from flowgraph.model.store import (
 from flowgraph.runtime import codec
 from flowgraph.runtime.clock import Clock
 from flowgraph.runtime.execution import Execution
-from flowgraph.runtime.halt import Breaking, Cancelling, Losing, Releasing, TimingOut
+from flowgraph.runtime.halt import Breaking, Cancelling, Completing, Losing, Releasing, Suspending, TimingOut
 from flowgraph.runtime.remote import call_remotely, guarded
 from flowgraph.runtime.tasks import install_task_factory
 from flowgraph.runtime.threads import Threads
@@ -88,6 +88,8 @@ class Engine:
         self.observers: list[Callable[[str, Checkpoint | tuple[str, int]], None]] = []
         self.resident: dict[int, Execution] = {}
         self.resident_ids: set[str] = set()
+        self.awaited: set[str] = set()
+        """The ids of runs for whose end a run waits that is, or was, executed here."""
         self._table = table
         self._concurrency = concurrency
         self._executors = dict(executors)
@@ -232,13 +234,18 @@ class Engine:
 
     def observe(self, run_id: str, row: Checkpoint) -> None:
         """Tell those who watch of a committed row."""
-        for observer in self.observers:
-            observer(run_id, row)
+        self._tell_observers(run_id, row)
 
     def observe_start(self, run_id: str, path: str, attempt: int) -> None:
         """Tell those who watch that an attempt begins."""
+        self._tell_observers(run_id, (path, attempt))
+
+    def _tell_observers(self, run_id: str, what: Checkpoint | tuple[str, int]) -> None:
         for observer in self.observers:
-            observer(run_id, (path, attempt))
+            try:
+                observer(run_id, what)
+            except Exception:
+                logger.exception("an observer of run %r failed", run_id)
 
     # Claiming ---------------------------------------------------------------------------------------------------------
 
@@ -247,7 +254,10 @@ class Engine:
 
     def slot(self) -> int | None:
         """Reserve a slot for a run that is started now, and give this worker's number; None where there is none."""
-        if self._closing or self._hungry or self._free() < 1:
+        if self._closing:
+            return None
+        if self._hungry or self._free() < 1:
+            self._hungry = True  # The run is started as pending, and claimed when a slot is free.
             return None
         self._reserved += 1
         return self._worker
@@ -268,7 +278,7 @@ class Engine:
         elif self._free() > 0:
             self._claiming = True
             self._claim_again = False
-            self._asked = self._free()
+            self._asked = self._free() if self._hungry else -(-self._free() // 2)  # Starts may take the rest.
             claim = Claim(self._worker, tuple(self._table), self._asked, self.clock.now_us())
             self.journal.submit(claim, self._claimed)
         else:
@@ -366,9 +376,28 @@ class Engine:
             run.halt = Losing()
         self._on_left(run, answer)
         self._left.set()
-        if self._closing:
-            return
-        self.kick()
+        if not self._closing:
+            self._after(run)
+
+    def _after(self, run: Execution) -> None:
+        """Claim what may have become due because a run left."""
+        match run.halt:
+            case Completing():
+                is_awaited = run.id in self.awaited
+                if is_awaited:
+                    self.awaited.discard(run.id)
+                    self.look()
+                due = is_awaited
+            case Suspending():
+                status, wake_us = run.waiting.standing()
+                if wake_us is not None:
+                    self._wake_at(wake_us)
+                due = status is not RunStatus.SLEEPING  # A signal may have come in the meantime.
+            case _:
+                self.look()
+                due = True
+        if due or self._hungry:
+            self.kick()
 
     def unwinding(self, run: Execution) -> None:
         """Look after a run that was told to stop, in case its tasks do not end."""
@@ -422,10 +451,14 @@ class Engine:
         return Beat(self._worker, self.clock.now_us() + self._lease_us, executed)
 
     def _arm_dead_timer(self) -> None:
-        if not self._closing and self.journal.store.shared:
+        if not self._closing:
             self._dead_timer = self.loop.call_later(_LOOK_FOR_DEAD_S, self._look_for_dead)
 
     def _look_for_dead(self) -> None:
+        self.kick()  # In case a signal and a suspension crossed.
+        if not self.journal.store.shared:
+            self._arm_dead_timer()
+            return
         self.loop.create_task(self._recover_regularly(), context=self.context.copy())
 
     async def _recover_regularly(self) -> None:

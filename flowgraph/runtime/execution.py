@@ -25,6 +25,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Coroutine
 from contextvars import Context
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from flowgraph.errors import DuplicateStep, LeaseLost, WriteRefused
@@ -32,6 +33,7 @@ from flowgraph.model import (
     CURRENT,
     Checkpoint,
     PauseReason,
+    RetryPolicy,
     RunStatus,
     checkpoint_id,
     failure_text,
@@ -49,6 +51,7 @@ from flowgraph.model.store import (
     Suspend,
 )
 from flowgraph.runtime import codec, failures
+from flowgraph.runtime.attempts import Attempting
 from flowgraph.runtime.calls import Call
 from flowgraph.runtime.deliveries import Deliveries
 from flowgraph.runtime.halt import (
@@ -65,7 +68,7 @@ from flowgraph.runtime.halt import (
     Suspending,
     TimingOut,
 )
-from flowgraph.runtime.history import Entry, History
+from flowgraph.runtime.history import UNSET, Entry, History
 from flowgraph.runtime.stopwatch import Stopwatch
 from flowgraph.runtime.tasks import Join, Task
 from flowgraph.runtime.waiting import Waiting
@@ -75,6 +78,8 @@ if TYPE_CHECKING:
     from flowgraph.runtime.engine import Engine
 
 logger = logging.getLogger("flowgraph")
+
+_DEFAULT_POLICY = RetryPolicy()
 
 _BURST = 256
 """So many saved results are handed over in a row before other tasks of the loop get their turn."""
@@ -101,6 +106,9 @@ class Execution:
         self.id = claimed.id
         self.epoch = claimed.epoch
         self.input = claimed.input
+        policy = workflow.step_retry or _DEFAULT_POLICY
+        self.attempting = Attempting(policy, policy.max_attempts)
+        """The options of steps that give none."""
         self.history = History(rows)
         self.sequence = self.history.sequence
         self.calls: dict[str, Call] = {}
@@ -192,16 +200,21 @@ class Execution:
     def body(self, path: str, kind: str, work: Coroutine[Any, Any, None]) -> Call:
         """Run a step's body in a task of its own."""
         call = self.calls[path] = Call(path, kind)
-        task = call.task = asyncio.Task(work, loop=self.loop, name=path)
-        self.know(task)
+        task = call.task = self.bodies[path] = asyncio.Task(work, loop=self.loop, name=path)
+        self.tasks.add(task)
         self.own.add(task)
-        task.add_done_callback(lambda _: self._body_done(call))
+        task.add_done_callback(partial(self._body_done, call))
         return call
 
-    def _body_done(self, call: Call) -> None:
+    def _body_done(self, call: Call, task: Task) -> None:
+        if self.bodies.get(call.path) is task:
+            del self.bodies[call.path]
+        if not call.saving and self.calls.get(call.path) is call:
+            self._body_gave_up(call)
+        self._task_done(task)
+
+    def _body_gave_up(self, call: Call) -> None:
         """A body that ended without a final row was cancelled, refused, or stopped with the run; nothing is saved."""
-        if call.saving or self.calls.get(call.path) is not call:
-            return
         del self.calls[call.path]
         assert call.task is not None
         error = None if call.task.cancelled() else call.task.exception()
@@ -287,8 +300,13 @@ class Execution:
         watch: str | None = None,
         then: Then | None = None,
         told: Callable[[Outcome], None] | None = None,
+        copy: object = UNSET,
     ) -> None:
-        """Append a row; when it is committed, `then` gets the path's entry and `told` how the watched run stands."""
+        """Append a row.
+
+        When it is committed, `then` gets the path's entry, with the decoded `copy` of the result, and `told` how the
+        watched run stands.
+        """
         if self.sequence >= MAX_SEQUENCE:
             self.stop(Failing(failures.history_full(MAX_SEQUENCE)))
             return
@@ -297,26 +315,10 @@ class Execution:
             checkpoint_id(self.no, self.sequence), path, kind, state, attempt, started_us, self.clock.now_us(),
             self.stopwatch.us(), payload, due_us, detail, None,
         )  # fmt: skip
-        settles = then is not None or told is not None
-        if settles:
+        saving = Saving(self, row, then, told, copy)
+        if saving.settles:
             self.waiting.unsettled += 1
-
-        def saved(answer: Any) -> None:
-            if settles:
-                self.waiting.unsettled -= 1
-            if answer is False or isinstance(answer, Exception):
-                self._refused(answer)
-                return
-            entry = self.history.add(row)
-            if self.engine.observers:
-                self.engine.observe(self.id, row)
-            if then is not None:
-                then(entry)
-            if told is not None:
-                told(answer)
-            self.waiting.committed()
-
-        self.engine.journal.submit(Save(self.no, self.epoch, row, take, watch), saved)
+        self.engine.journal.submit(Save(self.no, self.epoch, row, take, watch), saving)
 
     async def saved(self, path: str, kind: str, state: str, **values: Any) -> Entry:
         """Append a row and wait until it is committed."""
@@ -336,7 +338,8 @@ class Execution:
         self._reported[path] = len(made) + 1
         return True
 
-    def _refused(self, answer: Any) -> None:
+    def refused(self, answer: Any) -> None:
+        """A row was not committed: the run is somebody else's, or the store failed."""
         if answer is False:
             logger.warning("%s", LeaseLost(self.id))
             self.stop(Losing())
@@ -361,7 +364,7 @@ class Execution:
     def child_started(self, answer: Any) -> None:
         """Hear what became of the start of a child run."""
         if answer is False or isinstance(answer, Exception):
-            self._refused(answer)
+            self.refused(answer)
         else:
             self.engine.kick()
 
@@ -464,3 +467,56 @@ class Execution:
         self.stop(Pausing(PauseReason.INCOMPATIBLE, detail))
         assert self.halt is not None
         return self.halt.signal()
+
+
+class Saving:
+    """A row on its way to the store; called with the answer.
+
+    A class with slots, since a closure is eight objects for the garbage collector, and there is one for each step.
+    """
+
+    __slots__ = ("_copy", "_row", "_run", "_then", "_told")
+
+    def __init__(
+        self,
+        run: Execution,
+        row: Checkpoint,
+        then: Then | None,
+        told: Callable[[Outcome], None] | None,
+        copy: object,
+    ) -> None:
+        self._run = run
+        self._row = row
+        self._then = then
+        self._told = told
+        self._copy = copy
+
+    @property
+    def settles(self) -> bool:
+        """Whether something goes on when the row is committed."""
+        return self._then is not None or self._told is not None
+
+    def __call__(self, answer: Any) -> None:
+        run = self._run
+        if self.settles:
+            run.waiting.unsettled -= 1
+        if answer is False or isinstance(answer, Exception):
+            run.refused(answer)
+            return
+        try:
+            self._committed(answer)
+        except Exception as error:  # A mistake in here must not leave the run hanging.
+            logger.exception("run %r cannot go on", run.id)
+            run.stop(Breaking(error))
+
+    def _committed(self, answer: Any) -> None:
+        run = self._run
+        entry = run.history.add(self._row)
+        if run.engine.observers:
+            run.engine.observe(run.id, self._row)
+        if self._then is not None:
+            entry.copy = self._copy
+            self._then(entry)
+        if self._told is not None:
+            self._told(answer)
+        run.waiting.committed()

@@ -170,6 +170,8 @@ class FanOutCall:
     async def _worker(
         self, numbered: AsyncIterator[tuple[int, Any]] | Iterator[tuple[int, Any]], lock: asyncio.Lock | None = None
     ) -> None:
+        worker = asyncio.current_task()
+        assert worker is not None
         while not self._stopped():
             if isinstance(numbered, AsyncIterator):
                 if lock is None:
@@ -182,14 +184,14 @@ class FanOutCall:
             if pair is None:
                 return
             try:
-                await self._item(*pair)
+                await self._item(worker, *pair)
             except (InvalidOption, ItemsChanged) as error:
                 self._refusal = error
 
     def _stopped(self) -> bool:
         return self._refusal is not None or (bool(self._failed) and self._fan.on_error == "fail")
 
-    async def _item(self, index: int, item: Any) -> None:
+    async def _item(self, worker: asyncio.Task[Any], index: int, item: Any) -> None:
         run = self._run
         self._count = max(self._count, index + 1)
         path = item_path(self._path, index, self._key_of(item))
@@ -203,7 +205,11 @@ class FanOutCall:
                     committed.set_result(entry)
 
             one = attempts.Item(index, mark, then)
-            await attempts.perform(run, path, self._handler, (item,), self._options, self._annotation, one)
+            run.bodies[path] = worker
+            try:
+                await attempts.perform(run, path, self._handler, (item,), self._options, self._annotation, one)
+            finally:
+                del run.bodies[path]
             entry = await committed
         elif mark is not None and entry.detail not in (None, mark, AT_MOST_ONCE):
             raise ItemsChanged(self._path, f"item {index} is another one")

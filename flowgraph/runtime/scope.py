@@ -13,10 +13,9 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from flowgraph.errors import DefinitionError, InvalidOption, NotInWorkflow
 from flowgraph.model import (
-    DEFAULT_MAX_ATTEMPTS,
+    NO_OPTIONS,
     Duration,
     FanOut,
-    RetryPolicy,
     StepInfo,
     StepOptions,
     child_path,
@@ -49,7 +48,6 @@ from flowgraph.runtime.tasks import is_quiet
 if TYPE_CHECKING:
     from flowgraph.runtime.execution import Execution
 
-_DEFAULT_POLICY = RetryPolicy()
 _MOST_SPINS = 1_000
 
 BY_WORKFLOW = object()
@@ -66,8 +64,8 @@ class StepScope:
         self.path = path
         self.attempt = attempt
         self.index = index
-        self.calls: set[Call] = set()
-        self._called: set[str] = set()
+        self.calls: set[Call] | tuple[()] = ()
+        self._called: set[str] | tuple[()] = ()
         self.spawned = False
         self.closed = False
 
@@ -89,6 +87,8 @@ class StepScope:
             strict = run.workflow.strict
             run.duplicate(path, strict=run.engine.strict if strict is None else strict)
         else:
+            if not self._called:  # Most attempts call no steps, so the sets are made when they are needed.
+                self._called = set()
             self._called.add(path)
         entry = run.history.entries.get(path)
         known = run.calls.get(path) if entry is None else entry
@@ -98,10 +98,12 @@ class StepScope:
 
     def _task(self, path: str) -> asyncio.Task[Any]:
         try:
-            task = asyncio.current_task()
+            task = asyncio.current_task(self.run.loop)
+            if asyncio.get_running_loop() is not self.run.loop:
+                task = None
         except RuntimeError:
             task = None
-        if task is None or task.get_loop() is not self.run.loop:
+        if task is None:
             raise DefinitionError(
                 f"Step {path!r} was called in another thread than the workflow's, where steps cannot be called. "
                 f"Make the handler that calls it `async def`."
@@ -112,10 +114,17 @@ class StepScope:
 
     async def _result(self, call: Call, annotation: Any) -> Any:
         """Wait for a call and give its result, or raise its failure."""
-        self.calls.add(call)
+        calls = self._hold(call)
         entry = await self.run.join(call)
-        self.calls.discard(call)
+        calls.discard(call)
         return self._outcome(entry, annotation)
+
+    def _hold(self, call: Call) -> set[Call]:
+        calls = self.calls
+        if isinstance(calls, tuple):
+            calls = self.calls = set()
+        calls.add(call)
+        return calls
 
     async def _replay(self, entry: Entry, annotation: Any) -> Any:
         await self.run.replayed(entry)
@@ -210,21 +219,22 @@ class StepScope:
             call = run.calls.get(path)
             if call is None:
                 call = run.body(path, fan.kind, work.perform())
-            self.calls.add(call)
+            calls = self._hold(call)
             entry = await run.join(call)
-            self.calls.discard(call)
+            calls.discard(call)
         if entry.state == FAILED:
             raise failures.step_error(path, failure_of(entry.payload or ""))
         return work.results(entry)
 
     def attempting(self, options: StepOptions) -> attempts.Attempting:
         """The options in force for a step of this workflow."""
-        policy = options.retry or self.run.workflow.step_retry or _DEFAULT_POLICY
-        most = options.max_attempts or policy.max_attempts or DEFAULT_MAX_ATTEMPTS
-        return attempts.Attempting(
-            policy, most, options.timeout, self.run.engine.executor(options.executor), options.at_most_once,
-            options.returns,
-        )  # fmt: skip
+        run = self.run
+        if options is NO_OPTIONS:
+            return run.attempting
+        policy = options.retry or run.attempting.policy
+        most = options.max_attempts or policy.max_attempts
+        executor = run.engine.executor(options.executor)
+        return attempts.Attempting(policy, most, options.timeout, executor, options.at_most_once, options.returns)
 
     # Waits ------------------------------------------------------------------------------------------------------------
 

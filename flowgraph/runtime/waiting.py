@@ -60,6 +60,8 @@ class Waiting:
         """Register a durable wait; `values` are the fields of `Wait` beside those given here."""
         call = Call(path, kind)
         call.wait = self._waits[path] = Wait(call, wait_kind, self._run.clock.now_us(), due_us, **values)
+        if (target := call.wait.target) is not None:
+            self._run.engine.awaited.add(target)
         if wait_kind != BACKOFF:  # A backoff is a wait inside the step's own call.
             self._run.calls[path] = call
         return call

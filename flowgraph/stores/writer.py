@@ -130,7 +130,7 @@ class Writer:
             entries = [self._backlog.popleft() for _ in range(min(len(self._backlog), MAX_BATCH))]
             if entries:
                 with self.lock:
-                    answers = self._settle([item for item, _ in entries])
+                    answers = self._settled(entries)
                 self._deliver(entries, answers)  # Without the lock: whoever is answered may want the store at once.
             self._attend()
         closed()
@@ -155,6 +155,15 @@ class Writer:
             self._stopping = True
         else:
             self._backlog.extend(entries)
+
+    def _settled(self, entries: Sequence[Entry]) -> list[Any]:
+        """The answers to entries; whatever happens, there are some, since somebody waits for each."""
+        try:
+            return self._settle([item for item, _ in entries])
+        except BaseException as error:  # noqa: BLE001 - this thread must go on
+            _log.exception("The journal could not apply a batch")
+            failure = StoreError(f"The store failed in an unexpected way: {type(error).__name__}: {error}.")
+            return [failure] * len(entries)
 
     def _settle(self, items: Sequence[Command | Question | None]) -> list[Any]:
         """Answer commands and questions in order; the commands between two questions are one transaction."""

@@ -38,7 +38,9 @@ _leaves = st.one_of(
     st.tuples(st.just("sleep"), _sleeps),
     st.tuples(st.just("progress"), st.just(None)),
     st.tuples(st.just("race"), _racers),
+    st.tuples(st.just("order"), _racers),
     st.tuples(st.just("twice"), st.booleans()),
+    st.tuples(st.just("given up"), st.sampled_from(["step", "sleep", "listen"])),
     st.tuples(st.just("silence"), _sleeps),
     st.tuples(
         st.just("map"),
@@ -61,6 +63,10 @@ def _branches(children: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
         st.tuples(st.just("try"), st.none(), several),
         st.tuples(st.just("nested"), st.integers(0, 2), several),
         st.tuples(st.just("gather"), st.none(), several),
+        st.tuples(st.just("returned"), st.none(), several),
+        st.tuples(st.just("shield"), st.none(), several),
+        st.tuples(st.just("background"), st.none(), several),
+        st.tuples(st.just("started"), st.none(), several),
         st.tuples(st.just("group"), st.none(), several),
         st.tuples(st.just("child"), st.none(), several),
     )
@@ -240,6 +246,25 @@ async def _racer(name: str, racer: str) -> str:
     return await step(name, _body, racer, int(racer.split()[0]))
 
 
+async def _do_order(name: str, racers: list[str], _: list[Tree]) -> Any:
+    return [await one for one in asyncio.as_completed([_racer(f"{name} {racer}", racer) for racer in racers])]
+
+
+async def _do_given_up(name: str, what: str, _: list[Tree]) -> str:
+    """A call that is cancelled saves nothing, and what was meant for it is there for others."""
+    calls = {"step": lambda: step(name, _endless), "sleep": lambda: step.sleep(name, 50.0)}
+    task = asyncio.create_task(calls[what]() if what in calls else step.listen(name, event="never"))
+    await step(f"{name}, meanwhile", _body, name, 2)
+    task.cancel()
+    await asyncio.wait({task})
+    return f"{name} cancelled: {task.cancelled()}"
+
+
+async def _endless() -> None:
+    _begin()
+    await asyncio.Event().wait()
+
+
 async def _do_twice(name: str, in_flight: bool, _: list[Tree]) -> Any:
     if in_flight:
         return await asyncio.gather(step(name, _body, name, 3), step(name, _body, "other"))
@@ -297,6 +322,44 @@ async def _do_gather(name: str, _: None, children: list[Tree]) -> Any:
     return await asyncio.gather(*(_execute(child) for child in children))
 
 
+async def _do_returned(name: str, _: None, children: list[Tree]) -> Any:
+    results = await asyncio.gather(*(_execute(child) for child in children), return_exceptions=True)
+    return [f"{type(one).__name__}: {one}" if isinstance(one, StepError) else _raised(one) for one in results]
+
+
+def _raised(result: Any) -> Any:
+    """What is no error of a step is raised; an ExceptionGroup tells how many failed, which is a matter of chance."""
+    if isinstance(result, ExceptionGroup):
+        return type(result).__name__
+    if isinstance(result, BaseException):
+        raise result
+    return result
+
+
+async def _do_shield(name: str, _: None, children: list[Tree]) -> Any:
+    return await asyncio.shield(_do_seq(name, None, children))
+
+
+async def _do_background(name: str, _: None, children: list[Tree]) -> Any:
+    """Nobody awaits it, but whatever it is called from does not complete before it."""
+    task = asyncio.create_task(_do_try(name, None, children))
+    _background.add(task)
+    task.add_done_callback(_background.discard)
+    return await step(f"{name}, meanwhile", _body, name)
+
+
+_background: set[asyncio.Task[Any]] = set()
+
+
+async def _do_started(name: str, _: None, children: list[Tree]) -> Any:
+    run_id = await step.start_workflow(name, program, ["seq", 999, None, *children])
+    between = await step(f"{name}, meanwhile", _body, name)
+    try:
+        return [between, await step.wait_for_workflow(f"{name}, its end", run_id)]
+    except ChildFailed as error:
+        return f"{name} {error.status}"
+
+
 async def _do_group(name: str, _: None, children: list[Tree]) -> Any:
     async with asyncio.TaskGroup() as group:
         tasks = [group.create_task(_execute(child)) for child in children]
@@ -310,4 +373,6 @@ async def _do_child(name: str, _: None, children: list[Tree]) -> Any:
         return f"{name} {error.status}"
 
 
-_KINDS = {name.removeprefix("_do_"): act for name, act in list(globals().items()) if name.startswith("_do_")}
+_KINDS = {
+    name.removeprefix("_do_").replace("_", " "): act for name, act in list(globals().items()) if name.startswith("_do_")
+}

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from flowgraph import RunError, RunFinished, Runtime
@@ -30,15 +30,21 @@ from tests.properties.programs import Tree, Witness, begin_witness, trees
 from tests.scenarios.support import Row, copy_store, repeated_places, snapshot
 
 THOROUGH = os.environ.get("HYPOTHESIS_PROFILE") == "thorough"
-HANGS_S = 20.0
+HANGS_S = 10.0
 RUN_ID = "program-1"
 MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() else None
 """What is killed in a process is not lost with a file system in memory, and a sync costs nothing there."""
 
+PHASES = (Phase.explicit, Phase.generate, Phase.target) if not THOROUGH else tuple(Phase)
+"""Shrinking what hangs takes minutes, so that it is left to HYPOTHESIS_PROFILE=thorough."""
+
 affordable = settings(
-    max_examples=2_000 if THOROUGH else 50,
+    max_examples=2_000 if THOROUGH else 60,
     deadline=None,
     derandomize=not THOROUGH,
+    database=None,
+    phases=PHASES,
+    report_multiple_bugs=False,
     suppress_health_check=[HealthCheck.too_slow],
 )
 

@@ -8,7 +8,6 @@ import os
 import signal
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,7 @@ import pytest
 from flowgraph.testing import VirtualClock
 
 WATCHDOG_S = float(os.environ.get("WATCHDOG_S", "20"))
-BLOCKED_S = 40
+BLOCKED_S = 60
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -26,8 +25,7 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     if not inspect.iscoroutinefunction(test):
         return None
     arguments = {name: pyfuncitem.funcargs[name] for name in inspect.signature(test).parameters}
-    with _not_blocked():
-        asyncio.run(_watched(test(**arguments)))
+    asyncio.run(_watched(test(**arguments)))
     return True
 
 
@@ -36,7 +34,7 @@ async def _watched(test: Any) -> None:
         await test
 
 
-@contextmanager
+@pytest.fixture(autouse=True)
 def _not_blocked() -> Iterator[None]:
     """Break code that never gives the loop back, where a timeout of asyncio cannot."""
     if not hasattr(signal, "SIGALRM") or threading.current_thread() is not threading.main_thread():
@@ -44,15 +42,13 @@ def _not_blocked() -> Iterator[None]:
         return
 
     def blocked(*_: Any) -> None:
-        pytest.fail(f"the loop did not come free within {BLOCKED_S} s")
+        pytest.fail(f"the test did not end within {BLOCKED_S} s")
 
     previous = signal.signal(signal.SIGALRM, blocked)
     signal.alarm(BLOCKED_S)
-    try:
-        yield
-    finally:
-        signal.alarm(0)
-        signal.signal(signal.SIGALRM, previous)
+    yield
+    signal.alarm(0)
+    signal.signal(signal.SIGALRM, previous)
 
 
 @pytest.fixture

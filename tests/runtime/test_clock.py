@@ -179,7 +179,7 @@ async def test_the_clock_serves_one_loop_after_the_other() -> None:
         return "awake"
 
     def in_a_loop_of_its_own() -> Any:
-        return asyncio.run(result_of(flow, clock=clock))
+        return asyncio.run(asyncio.wait_for(result_of(flow, clock=clock), 5))
 
     assert [await asyncio.to_thread(in_a_loop_of_its_own) for _ in range(3)] == ["awake"] * 3
 

@@ -25,7 +25,6 @@ from flowgraph import (
     SerializationError,
     StoreError,
     Worker,
-    WorkflowNotFound,
     step,
     workflow,
 )
@@ -846,11 +845,6 @@ def test_run_in_two_threads_at_once(store: str) -> None:
         thread.join(20)
 
     assert sorted(results) == [2, 3, 4]
-
-
-def test_run_of_a_name_that_nobody_knows_does_not_wait_for_ever(store: str) -> None:
-    with pytest.raises((WorkflowNotFound, InvalidOption, DefinitionError)):
-        flowgraph.run("no such workflow in any module", store=store)
 
 
 async def test_strict_and_tags_do_not_get_lost_on_the_way() -> None:
