@@ -38,7 +38,7 @@ from flowgraph.model import (
     checkpoint_id,
     failure_text,
 )
-from flowgraph.model.checkpoint import MAX_SEQUENCE
+from flowgraph.model.checkpoint import MAX_SEQUENCE, STEP
 from flowgraph.model.store import (
     ClaimedRun,
     Command,
@@ -200,7 +200,9 @@ class Execution:
     def body(self, path: str, kind: str, work: Coroutine[Any, Any, None]) -> Call:
         """Run a step's body in a task of its own."""
         call = self.calls[path] = Call(path, kind)
-        task = call.task = self.bodies[path] = asyncio.Task(work, loop=self.loop, name=path)
+        task = call.task = asyncio.Task(work, loop=self.loop, name=path)
+        if kind == STEP:  # A fan-out makes no attempt of its own; its items do.
+            self.bodies[path] = task
         self.tasks.add(task)
         self.own.add(task)
         task.add_done_callback(partial(self._body_done, call))

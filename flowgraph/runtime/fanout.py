@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+from collections import deque
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator, Sized
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +23,9 @@ from flowgraph.errors import InvalidOption, ItemFailure, ItemsChanged, StepError
 from flowgraph.model import FanOut, checked_key, failure_of, failure_text, item_path
 from flowgraph.model.checkpoint import COMPLETED, FAILED, STARTED
 from flowgraph.runtime import attempts, codec, failures
+from flowgraph.runtime.calls import Call
 from flowgraph.runtime.history import AT_MOST_ONCE, UNSET, Entry
+from flowgraph.runtime.tasks import Join
 
 if TYPE_CHECKING:
     from flowgraph.runtime.execution import Execution
@@ -153,7 +156,7 @@ class FanOutCall:
         if size == 1:
             await self._worker(numbered)
             return
-        lock = asyncio.Lock() if isinstance(numbered, AsyncIterator) else None
+        lock = Turn(self._path, self._fan.kind) if isinstance(numbered, AsyncIterator) else None
         run = self._run
         workers = [
             asyncio.Task(self._worker(numbered, lock), loop=run.loop, name=f"{self._path} worker {number}")
@@ -168,7 +171,7 @@ class FanOutCall:
                 worker.cancel()
 
     async def _worker(
-        self, numbered: AsyncIterator[tuple[int, Any]] | Iterator[tuple[int, Any]], lock: asyncio.Lock | None = None
+        self, numbered: AsyncIterator[tuple[int, Any]] | Iterator[tuple[int, Any]], lock: Turn | None = None
     ) -> None:
         worker = asyncio.current_task()
         assert worker is not None
@@ -245,6 +248,41 @@ def _difference(saved: Header, header: Header) -> str:
     if saved.batch_size != header.batch_size:
         return f"batches of {saved.batch_size} then, of {header.batch_size} now"
     return "same number"
+
+
+class Turn:
+    """A lock around an async iterator that the run knows of, so that it can suspend while the iterator waits."""
+
+    def __init__(self, path: str, kind: str) -> None:
+        self._call = Call(path, kind)
+        self._queue: deque[tuple[Join, asyncio.Task[Any]]] = deque()
+
+    async def __aenter__(self) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        if self._call.task is None:
+            self._call.task = task
+            return
+        join = Join()
+        join.call = self._call
+        self._queue.append((join, task))
+        try:
+            await join
+        except BaseException:
+            if join.done() and not join.cancelled():  # It was this one's turn already.
+                self._hand_on()
+            raise
+
+    async def __aexit__(self, *_: object) -> None:
+        self._hand_on()
+
+    def _hand_on(self) -> None:
+        self._call.task = None
+        while self._queue and self._call.task is None:
+            join, task = self._queue.popleft()
+            if not join.done():
+                self._call.task = task
+                join.set_result(None)
 
 
 def _numbered(

@@ -46,6 +46,7 @@ class VirtualClock:
         self._timers: list[tuple[int, int, _VirtualTimer]] = []
         self._count = 0
         self._busy: list[Callable[[], bool]] = []
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._looking: asyncio.TimerHandle | None = None
         self._quiet = 0
 
@@ -74,6 +75,8 @@ class VirtualClock:
 
     def call_at(self, due_us: int, callback: Callable[[], None]) -> _VirtualTimer:
         """Call `callback` when the clock comes to `due_us`."""
+        if self._loop is not None and self._loop.is_closed():
+            self._timers.clear()  # They were of a loop that has ended.
         self._count += 1
         timer = _VirtualTimer(callback)
         heapq.heappush(self._timers, (due_us, self._count, timer))
@@ -87,8 +90,10 @@ class VirtualClock:
         return lambda: self._busy.remove(is_busy)
 
     def _look_soon(self) -> None:
-        if self._looking is None:
-            self._looking = asyncio.get_running_loop().call_later(_LOOK_EVERY_S, self._look)
+        loop = asyncio.get_running_loop()
+        if self._looking is None or self._loop is not loop:
+            self._loop = loop
+            self._looking = loop.call_later(_LOOK_EVERY_S, self._look)
 
     def _look(self) -> None:
         self._looking = None

@@ -120,6 +120,39 @@ async def all_lived(database: Path, forest: list[Tree]) -> list[Any]:
         return await asyncio.gather(*runs)
 
 
+@pytest.mark.parametrize("crashing", [False, True], ids=["straight", "crashing"])
+def test_what_nobody_awaits_is_completed_before_the_workflow_is(crashing: bool) -> None:
+    """Also what it begins while the workflow waits for its end (R6: awaited or not)."""
+    several = [["background", 10 * n, None, *[["step", 10 * n + k, "slow"] for k in range(1, 4)]] for n in range(1, 9)]
+    tree = ["try", 100, None, ["listen", 101, None], ["gather", 102, None, *several]]
+    with tempfile.TemporaryDirectory(dir=MEMORY) as folder:
+        database = Path(folder) / "flows.db"
+        expected = asyncio.run(lived(database, tree, VirtualClock(), begin_witness()))
+        if crashing:
+            forget_the_end(database)
+            with closing(sqlite3.connect(database, isolation_level=None)) as connection:
+                connection.execute("DELETE FROM checkpoint WHERE path LIKE 'step %3'")
+            assert asyncio.run(lived(database, tree, VirtualClock(), begin_witness())) == expected
+        steps = [row.path for row in rows_of(database) if row.path.startswith("step ")]
+        assert sorted(steps) == sorted(f"step {10 * n + k}" for n in range(1, 9) for k in range(1, 4))
+
+
+@pytest.mark.parametrize("what", ["step", "sleep", "listen"])
+def test_what_is_given_up_in_the_background_does_not_hold_the_workflow(what: str) -> None:
+    """A call that its only caller cancels is cancelled, whether or not the workflow waits for its end already."""
+    several = [
+        ["background", 10 * n, None, *[["given up", 10 * n + k, what] for k in range(1, 4)]] for n in range(1, 9)
+    ]
+    tree = ["try", 100, None, ["listen", 101, None], ["gather", 102, None, *several]]
+    with tempfile.TemporaryDirectory(dir=MEMORY) as folder:
+        database = Path(folder) / "flows.db"
+        asyncio.run(lived(database, tree, VirtualClock(), begin_witness()))
+        steps = [
+            row.path for row in rows_of(database) if row.path.endswith("meanwhile") and row.path.startswith("given")
+        ]
+        assert len(steps) == 24
+
+
 # Living ---------------------------------------------------------------------------------------------------------------
 
 
