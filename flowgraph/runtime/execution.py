@@ -34,30 +34,22 @@ from flowgraph.model import (
     Checkpoint,
     PauseReason,
     RetryPolicy,
-    RunStatus,
     checkpoint_id,
-    failure_text,
 )
 from flowgraph.model.checkpoint import MAX_SEQUENCE, STEP
 from flowgraph.model.store import (
     ClaimedRun,
-    Command,
-    Finish,
     Mail,
     Outcome,
-    Pause,
-    Release,
     Save,
-    Suspend,
 )
 from flowgraph.runtime import codec, failures
 from flowgraph.runtime.attempts import Attempting
 from flowgraph.runtime.calls import Call
+from flowgraph.runtime.conclusion import last_command
 from flowgraph.runtime.deliveries import Deliveries
 from flowgraph.runtime.halt import (
-    Aborting,
     Breaking,
-    Cancelling,
     Completing,
     Failing,
     Halt,
@@ -66,11 +58,10 @@ from flowgraph.runtime.halt import (
     Releasing,
     RunHalted,
     Suspending,
-    TimingOut,
 )
 from flowgraph.runtime.history import UNSET, Entry, History
 from flowgraph.runtime.stopwatch import Stopwatch
-from flowgraph.runtime.tasks import Join, Task
+from flowgraph.runtime.tasks import Join, MainTask, Task
 from flowgraph.runtime.waiting import Waiting
 
 if TYPE_CHECKING:
@@ -140,7 +131,7 @@ class Execution:
 
         root = StepScope(self, "", 1, None)
         context.run(CURRENT.set, root)
-        main = asyncio.Task(self._main(root), loop=self.loop, context=context, name=f"flowgraph:{self.id}")
+        main = MainTask(self._main(root), loop=self.loop, context=context, name=f"flowgraph:{self.id}")
         self.know(main)
         self.own.add(main)
 
@@ -170,8 +161,8 @@ class Execution:
     @staticmethod
     def _left_by(error: BaseException) -> Halt:
         task = asyncio.current_task()
-        if isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling():
-            return Releasing()  # Somebody outside cancelled the task, as asyncio.run does when it ends.
+        if isinstance(error, asyncio.CancelledError) and isinstance(task, MainTask) and task.cancelled_outside:
+            return Releasing()
         return Failing(failures.run_failure(error))
 
     # Tasks ------------------------------------------------------------------------------------------------------------
@@ -423,7 +414,7 @@ class Execution:
         if self.threads and isinstance(self.halt, Suspending | Releasing):
             return  # It is given back when the body in the thread has ended; `thread_ended` comes here again.
         self.concluded = True
-        command = self._last_command(self.halt)
+        command = last_command(self, self.halt)
         if command is None:
             self.engine.left(self, None)
         else:
@@ -434,34 +425,6 @@ class Execution:
         self.threads -= 1
         if self.halt is not None:
             self._conclude()
-
-    def _last_command(self, halt: Halt) -> Command | None:
-        now_us, executed_us = self.clock.now_us(), self.stopwatch.us()
-        match halt:
-            case Completing(output=output):
-                return Finish(self.no, self.epoch, RunStatus.COMPLETED, output, None, executed_us, now_us)
-            case Failing(failure=failure):
-                return self._unhappy(RunStatus.FAILED, failure_text(failure))
-            case Aborting():
-                return self._unhappy(RunStatus.ABORTED, None)
-            case Cancelling():
-                return self._unhappy(RunStatus.CANCELLED, None)
-            case TimingOut(timeout=timeout):
-                return self._unhappy(RunStatus.TIMED_OUT, failure_text(failures.run_timeout(timeout)))
-            case Suspending():
-                status, wake_us = self.waiting.standing()
-                return Suspend(self.no, self.epoch, status, wake_us, self.waiting.signals, executed_us, now_us)
-            case Releasing():
-                return Release(self.no, self.epoch, executed_us, now_us)
-            case Pausing(reason=reason, detail=detail):
-                logger.warning("run %r is paused: %s: %s", self.id, reason, detail)
-                return Pause(self.no, self.epoch, reason, detail, executed_us, now_us)
-            case Breaking():
-                return Release(self.no, self.epoch, executed_us, now_us)
-        return None
-
-    def _unhappy(self, status: RunStatus, error: str | None) -> Finish:
-        return Finish(self.no, self.epoch, status, None, error, self.stopwatch.us(), self.clock.now_us())
 
     def pause_incompatible(self, path: str, reason: str) -> BaseException:
         """Pause the run because the code no longer fits what is saved for `path`; returns what to raise."""

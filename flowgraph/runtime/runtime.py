@@ -10,13 +10,14 @@ from typing import Any, Literal, Self
 
 from flowgraph.dsl import Workflow
 from flowgraph.errors import InvalidOption
-from flowgraph.model import Checkpoint, Duration, RunStatus, count, failure_text, microseconds
+from flowgraph.model import Checkpoint, Duration, RunStatus, count, microseconds
 from flowgraph.model.store import ClaimedRun, Outcome, Start, Started
 from flowgraph.runtime.client import Client
 from flowgraph.runtime.clock import Clock
+from flowgraph.runtime.conclusion import error_text
 from flowgraph.runtime.engine import Engine
 from flowgraph.runtime.execution import Execution
-from flowgraph.runtime.halt import Breaking, Completing, Failing, TimingOut
+from flowgraph.runtime.halt import Breaking, Completing
 
 Observer = Callable[[str, "Checkpoint | tuple[str, int]"], None]
 
@@ -139,7 +140,7 @@ class Runtime(Client):
         """Tell those who wait how a run that was executed here has ended."""
         if isinstance(answer, RunStatus):
             output = run.halt.output if isinstance(run.halt, Completing) else None
-            self._tell(run.id, Outcome(run.id, answer, output, _error_text(run)))
+            self._tell(run.id, Outcome(run.id, answer, output, error_text(run.halt)))
         elif isinstance(run.halt, Breaking):
             self._tell(run.id, run.halt.error)
         if not isinstance(run.halt, Completing):
@@ -177,17 +178,6 @@ def _claimed(start: Start, answer: Started | Exception) -> ClaimedRun | None:
     if isinstance(answer, Exception) or not answer.created or answer.status is not RunStatus.RUNNING:
         return None
     return ClaimedRun(answer.no, start.id, start.workflow, start.input, 1, 0, False, 0)
-
-
-def _error_text(run: Execution) -> str | None:
-    from flowgraph.runtime import failures
-
-    match run.halt:
-        case Failing(failure=failure):
-            return failure_text(failure)
-        case TimingOut(timeout=timeout):
-            return failure_text(failures.run_timeout(timeout))
-    return None
 
 
 def _checked_executors(executors: Mapping[str, Executor] | None) -> Mapping[str, Executor]:

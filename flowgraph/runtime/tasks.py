@@ -44,6 +44,18 @@ class Join(asyncio.Future[None]):
         self._log_traceback = False
 
 
+class MainTask(asyncio.Task[None]):
+    """The task of a workflow's body."""
+
+    cancelled_outside = False
+    """Whether it was cancelled from outside the run, as asyncio.run does with all tasks when it ends."""
+
+    def cancel(self, msg: Any | None = None) -> bool:
+        if CURRENT.get() is None:
+            self.cancelled_outside = True
+        return super().cancel(msg)
+
+
 # Which tasks a run has ------------------------------------------------------------------------------------------------
 
 

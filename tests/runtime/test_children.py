@@ -142,6 +142,20 @@ async def test_many_children_at_once() -> None:
     assert await result_of(flow, also=(doubling,)) == [2 * number for number in range(50)]
 
 
+async def test_many_children_one_after_the_other() -> None:
+    @workflow
+    async def child(number: int) -> int:
+        if number % 3 == 0:
+            await step.sleep("nap", "1h")
+        return number
+
+    @workflow
+    async def flow() -> int:
+        return sum([await step.execute_workflow(f"child-{number}", child, number) for number in range(40)])
+
+    assert await result_of(flow, also=(child,)) == sum(range(40))
+
+
 async def test_a_child_in_a_step_and_in_an_item() -> None:
     async def item(number: int) -> int:
         return await step.execute_workflow("child", doubling, number)

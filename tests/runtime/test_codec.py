@@ -1360,7 +1360,7 @@ def test_any_keyword_can_be_saved_except_one_that_is_no_text() -> None:
 
 def test_the_codec_imports_little() -> None:
     script = (
-        f"import sys, types; sys.path.insert(0, {str(pathlib.Path(codec.__file__).parents[2])!r})\n"
+        f"import sys, types; sys.path.insert(0, {str(pathlib.Path(codec.__file__).parents[3])!r})\n"
         "for name in ('flowgraph', 'flowgraph.runtime'):\n"
         "    module = sys.modules[name] = types.ModuleType(name)\n"
         f"    module.__path__ = [sys.path[0] + '/' + name.replace('.', '/')]\n"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -499,3 +500,22 @@ async def test_a_hundred_events_at_once_are_all_taken_in_order() -> None:
         sent = await asyncio.gather(*(run.send("e", number) for number in range(100)))
         assert sent == [None] * 100
         assert await run.result() == list(range(100))
+
+
+@pytest.mark.parametrize("seed", range(4))
+async def test_no_event_is_lost_whatever_the_run_is_doing_when_it_comes(seed: int) -> None:
+    moments = random.Random(seed)
+
+    @workflow
+    async def flow() -> list[Any]:
+        return [await step.listen(f"wait-{number}", event="e") for number in range(40)]
+
+    async with opened(flow) as runtime:
+        run = await runtime.start(flow)
+        for number in range(40):
+            for _ in range(moments.choice([0, 0, 1, 2, 3, 5, 10, 30])):
+                await asyncio.sleep(0)
+            if moments.random() < 0.2:
+                await reached(run, RunStatus.LISTENING)
+            await run.send("e", number)
+        assert await run.result() == list(range(40))

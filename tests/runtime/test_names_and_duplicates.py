@@ -108,6 +108,19 @@ async def test_identity_is_the_name_and_not_the_order_of_execution(store: str) -
     assert bodies == ["a", "b", "c"]
 
 
+async def test_a_path_may_be_long_and_deep() -> None:
+    async def descend(depth: int) -> int:
+        return step.info().path.count("/") if depth == 0 else await step("x" * 512, descend, depth - 1)
+
+    @workflow
+    async def flow() -> int:
+        result = await step("top", descend, 60)
+        await step.sleep("pause", "1h")
+        return result
+
+    assert await result_of(flow) == 60
+
+
 async def test_progress_has_a_name_space_of_its_own() -> None:
     @workflow
     async def flow() -> str:

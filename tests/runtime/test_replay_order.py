@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -514,3 +515,69 @@ async def test_timeouts_and_failures_of_waits_keep_their_place() -> None:
     await result_of(flow, also=(failing_child,))
 
     assert orders == [["step failed", "nap", "child failed", "listen timed out"]] * 2
+
+
+@pytest.mark.parametrize("with_naps", [False, True])
+async def test_a_pool_of_workers_over_a_queue_runs_each_step_once(with_naps: bool) -> None:
+    bodies: Counter[int] = Counter()
+    seen: list[list[int]] = []
+
+    async def work(number: int) -> int:
+        bodies[number] += 1
+        return number * number
+
+    @workflow
+    async def flow() -> list[int]:
+        queue: asyncio.Queue[int] = asyncio.Queue()
+        results: dict[int, int] = {}
+
+        async def worker() -> None:
+            while True:
+                number = await queue.get()
+                if with_naps and number % 5 == 0:
+                    await step.sleep(f"nap-{number}", "1h")
+                results[number] = await step(f"work-{number}", work, number)
+                queue.task_done()
+
+        for number in range(20):
+            queue.put_nowait(number)
+        workers = [asyncio.create_task(worker()) for _ in range(3)]
+        await queue.join()
+        for task in workers:
+            task.cancel()
+        await asyncio.gather(*workers, return_exceptions=True)
+        seen.append(list(results))
+        await step.sleep("pause", "1h")
+        return [results[number] for number in range(20)]
+
+    assert await result_of(flow) == [number * number for number in range(20)]
+    assert set(bodies.values()) == {1}
+    assert seen == [seen[0]] * 2
+
+
+async def test_steps_behind_a_semaphore_keep_their_order_on_replay() -> None:
+    seen: list[list[str]] = []
+
+    async def work(number: int) -> int:
+        for _ in range(number % 4):
+            await asyncio.sleep(0)
+        return number
+
+    @workflow
+    async def flow() -> None:
+        semaphore = asyncio.Semaphore(3)
+        order: list[str] = []
+
+        async def one(number: int) -> None:
+            async with semaphore:
+                order.append(f"{number} begins")
+                await step(f"step-{number}", work, number)
+                order.append(f"{number} ends")
+
+        await asyncio.gather(*(one(number) for number in range(20)))
+        seen.append(order)
+        await step.sleep("pause", "1h")
+
+    await result_of(flow)
+
+    assert seen[0] == seen[1]

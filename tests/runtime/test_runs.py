@@ -239,6 +239,18 @@ async def test_a_parameter_may_have_any_name_that_is_no_option() -> None:
         assert await runtime.run(flow, self=1, workflow=2, args=3, kwargs=4, name=5, fn=6) == 21
 
 
+async def test_parameters_of_every_kind_are_passed_on(store: str) -> None:
+    @workflow
+    async def flow(a: int, /, b: int = 2, *more: int, c: int = 3, **rest: int) -> list[Any]:
+        return [a, b, list(more), c, rest]
+
+    async with opened(flow, store=store) as runtime:
+        first = await runtime.run(flow, 1, 2, 3, 4, c=5, d=6, a=7, run_id="r")
+        again = await runtime.run(flow, 1, 2, 3, 4, a=7, d=6, c=5, run_id="r")
+
+    assert first == again == [1, 2, [3, 4], 5, {"a": 7, "d": 6}]
+
+
 async def test_a_child_may_have_parameters_of_any_name_too() -> None:
     @workflow
     async def child(self: int, name: int, child: int, path: int) -> int:

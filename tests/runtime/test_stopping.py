@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import random
 import threading
 from collections import Counter
 from collections.abc import Awaitable, Callable
@@ -384,6 +385,25 @@ async def test_cancelled_error_raised_by_the_workflow_itself_fails_the_run() -> 
     assert record.error and record.error.type == "CancelledError"
 
 
+async def test_a_workflow_that_cancels_its_own_task_ends_instead_of_being_claimed_for_ever() -> None:
+    tops: list[int] = []
+
+    @workflow
+    async def flow() -> str:
+        tops.append(1)
+        if len(tops) < 100:
+            task = asyncio.current_task()
+            assert task is not None
+            task.cancel()
+            await asyncio.sleep(0)
+        return "claimed a hundred times"
+
+    record = await record_of(flow)
+
+    assert record.output is None
+    assert record.status in {RunStatus.FAILED, RunStatus.PAUSED}
+
+
 @pytest.mark.parametrize("error", [StopIteration("s"), GeneratorExit(), KeyError("k"), BaseException("b")], ids=repr)
 async def test_whatever_leaves_the_workflow_fails_the_run(error: BaseException) -> None:
     @workflow
@@ -643,6 +663,26 @@ async def test_a_run_with_a_thread_at_work_is_cancelled_and_the_threads_result_r
         await until(done.is_set)
         await settle()
         assert not any(each.state == "completed" for each in (await run.describe()).steps)
+
+
+@pytest.mark.parametrize("seed", range(8))
+async def test_a_cancellation_at_any_moment_ends_the_run_as_cancelled(seed: int, frozen: VirtualClock) -> None:
+    moments = random.Random(seed)
+
+    @workflow
+    async def flow() -> None:
+        for number in range(100):
+            await step(f"step-{number}", nothing)
+            await step.listen(f"listen-{number}", event="e", timeout="1d")
+
+    async with opened(flow, clock=frozen) as runtime:
+        run = await runtime.start(flow)
+        for _ in range(moments.randrange(60)):
+            await asyncio.sleep(0)
+            if moments.random() < 0.3:
+                await run.send("e")
+        await run.cancel()
+        assert await ended(run) == RunStatus.CANCELLED
 
 
 @pytest.mark.parametrize("how", ["completed", "failed", "aborted", "cancelled"])

@@ -403,6 +403,60 @@ async def test_a_run_that_waits_for_io_outside_its_steps_is_running() -> None:
     assert len(begun) == 1
 
 
+async def test_a_resident_run_gets_its_events_and_the_ends_of_its_children() -> None:
+    @workflow
+    async def child() -> Any:
+        return await step.listen("go")
+
+    @workflow
+    async def flow() -> list[Any]:
+        done = asyncio.Event()
+        tasks = [
+            asyncio.create_task(step.listen("event")),
+            asyncio.create_task(step.execute_workflow("child", child)),
+        ]
+        for task in tasks:
+            task.add_done_callback(lambda _: done.set() if all(task.done() for task in tasks) else None)
+        await done.wait()
+        return [task.result() for task in tasks]
+
+    async with opened(flow, child) as runtime:
+        run = await runtime.start(flow)
+
+        async def says_why() -> bool:
+            return bool((await run.describe()).reason)
+
+        await until(says_why)
+        [record] = [record for record in await runtime.list() if record.workflow == "child"]
+        child_run = await runtime.get(record.id)
+        await reached(child_run, RunStatus.LISTENING)
+        await run.send("event", 1)
+        await child_run.send("go", 2)
+        assert await run.result() == [1, 2]
+
+
+async def test_a_foreign_task_that_never_rests_does_not_keep_a_run_from_suspending(frozen: VirtualClock) -> None:
+    @workflow
+    async def flow() -> list[int]:
+        async def spin() -> None:
+            while True:
+                await asyncio.sleep(0)
+
+        spinning = asyncio.create_task(spin())
+        try:
+            results = await asyncio.gather(*(step(f"step-{number}", lambda n=number: n) for number in range(5)))
+            await step.sleep("nap", "1h")
+            return results
+        finally:
+            spinning.cancel()
+
+    async with opened(flow, clock=frozen) as runtime:
+        run = await runtime.start(flow)
+        await reached(run, RunStatus.SLEEPING)
+        frozen.advance("1h")
+        assert await run.result() == [0, 1, 2, 3, 4]
+
+
 async def test_a_run_suspends_when_what_kept_it_resident_is_over(frozen: VirtualClock) -> None:
     release = asyncio.Event()
     tops: list[int] = []

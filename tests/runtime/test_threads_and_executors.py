@@ -189,6 +189,37 @@ async def test_more_plain_handlers_than_threads_all_run() -> None:
     assert await result_of(flow) == sum(range(300))
 
 
+async def test_a_thread_that_timed_out_and_never_ends_does_not_hold_the_run_up(frozen: VirtualClock) -> None:
+    begun, release = threading.Event(), threading.Event()
+
+    def hang() -> None:
+        begun.set()
+        release.wait(60)
+
+    @workflow
+    async def flow() -> str:
+        with pytest.raises(StepTimeout):
+            await step("hang", hang, timeout="10s", max_attempts=1)
+        await step.sleep("nap", "1h")
+        return "done"
+
+    async with opened(flow, clock=frozen) as runtime:
+        run = await runtime.start(flow)
+        try:
+            await until(begun.is_set)
+            frozen.advance("10s")
+            await until(lambda: _waits_for(run, "nap"))
+            frozen.advance("1h")
+            async with asyncio.timeout(5):
+                assert await run.result() == "done"
+        finally:
+            release.set()
+
+
+async def _waits_for(run: Any, path: str) -> bool:
+    return path in [wait.path for wait in (await run.describe()).waits]
+
+
 async def test_threads_do_not_outlive_many_runtimes() -> None:
     @workflow
     async def flow() -> str:

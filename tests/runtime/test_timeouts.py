@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -357,6 +358,20 @@ async def test_a_timeout_of_items_bounds_each_item(frozen: VirtualClock) -> None
         await until(lambda: len(begun) == 3)
         frozen.advance("10s")
         assert await run.result() == [0, "StepTimeout", 2]
+
+
+@pytest.mark.parametrize("wait", [lambda: step.listen("approval"), lambda: step.sleep("nap", "2h")], ids=["listen", "sleep"])
+async def test_a_timeout_bounds_an_attempt_that_waits_durably_too(clock: VirtualClock, wait: Callable[[], Any]) -> None:
+    """A suspension uses up no attempt, so the attempt goes on while the run is a row."""
+    start = clock.now()
+
+    @workflow
+    async def flow() -> float:
+        with pytest.raises(StepTimeout):
+            await step("approve", lambda: wait(), timeout="1h", max_attempts=1)
+        return (clock.now() - start).total_seconds()
+
+    assert await result_of(flow, clock=clock) == pytest.approx(3_600, abs=1)
 
 
 # Of a run -------------------------------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ is ever looked up by it.
 Rule 3: a user's dict whose first key begins with the mark is written as `$dict`; so a mark is always ours. msgspec
 writes no white space, so the characters `{"$` stand in a text if and only if it has a mark.
 
-`save` writes; `_codec_restoring` reads what needs no annotation, `_codec_plans` what does. The table holds the types
+`save` writes; `restoring` reads what needs no annotation, `plans` what does. The table holds the types
 that are loaded anyway; `fractions`, `pathlib` and the like join it when they are met.
 """
 
@@ -31,7 +31,7 @@ from uuid import UUID
 
 import msgspec
 
-from flowgraph.runtime._codec_classes import UNSET, Shape, describe, enum_shape
+from flowgraph.runtime.codec.classes import UNSET, Shape, describe, enum_shape
 
 MAX_DEPTH: Final = 150  # Each level takes up to six frames of Python's default 1000, on a fresh stack if need be.
 VERBATIM: Final = frozenset({str, int, bool, type(None)})

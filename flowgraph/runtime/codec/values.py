@@ -6,11 +6,11 @@ on every replay.
 
 How it works
     The text is JSON that a database can query. Data that JSON holds is plain JSON; the rest carries marks, and
-    they say what a value is (`_codec_saving` has the form). So the *annotation* is never needed to write, and to read
+    they say what a value is (`saving` has the form). So the *annotation* is never needed to write, and to read
     it is needed only for users' classes: no class is looked up by a name from the store, and nothing is pickled.
-    `_codec_annotations` compiles an annotation to a plan, once, and `_codec_plans` reads by it.
+    `annotations` compiles an annotation to a plan, once, and `plans` reads by it.
 
-    dump = save, load what was saved, and compare (`_codec_comparing`). If the annotation does not fit the value (it
+    dump = save, load what was saved, and compare (`comparing`). If the annotation does not fit the value (it
     says int, and the handler returned a text), data that needs no annotation is saved under the mark `$any`, which
     tells `load` to leave the annotation aside; an instance of a class is refused. Fields are treated in the same way.
 
@@ -36,12 +36,12 @@ from typing import Any, TypeVar, cast
 
 import msgspec
 
-from flowgraph.runtime._codec_annotations import plan_for
-from flowgraph.runtime._codec_callables import parameters_of, return_annotation
-from flowgraph.runtime._codec_comparing import Difference, difference
-from flowgraph.runtime._codec_plans import ANY, REPAIRING, ROOT, Plan
-from flowgraph.runtime._codec_restoring import Misfit, has_instance, restore
-from flowgraph.runtime._codec_saving import Refused, save, text_of, where
+from flowgraph.runtime.codec.annotations import plan_for
+from flowgraph.runtime.codec.callables import parameters_of, return_annotation
+from flowgraph.runtime.codec.comparing import Difference, difference
+from flowgraph.runtime.codec.plans import ANY, REPAIRING, ROOT, Plan
+from flowgraph.runtime.codec.restoring import Misfit, has_instance, restore
+from flowgraph.runtime.codec.saving import Refused, save, text_of, where
 
 __all__ = ["Unfit", "Unsaveable", "dump", "dump_arguments", "load", "load_arguments", "return_annotation"]
 

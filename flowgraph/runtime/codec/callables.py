@@ -14,9 +14,9 @@ from types import FunctionType, MethodType
 from typing import Any, get_args, get_origin
 from weakref import WeakKeyDictionary
 
-from flowgraph.runtime._codec_annotations import plan_for
-from flowgraph.runtime._codec_classes import own_annotations, resolve
-from flowgraph.runtime._codec_plans import Plan
+from flowgraph.runtime.codec.annotations import plan_for
+from flowgraph.runtime.codec.classes import own_annotations, resolve
+from flowgraph.runtime.codec.plans import Plan
 
 _returns: WeakKeyDictionary[Any, Any] = WeakKeyDictionary()
 

@@ -15,8 +15,8 @@ from collections.abc import Callable
 from enum import Enum
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin
 
-from flowgraph.runtime._codec_classes import UNSET, Shape, describe, enum_shape, field_types, substitute
-from flowgraph.runtime._codec_plans import (
+from flowgraph.runtime.codec.classes import UNSET, Shape, describe, enum_shape, field_types, substitute
+from flowgraph.runtime.codec.plans import (
     ANY,
     LENIENT,
     RENAMED,
@@ -35,7 +35,7 @@ from flowgraph.runtime._codec_plans import (
     reader_of,
     union_plan,
 )
-from flowgraph.runtime._codec_restoring import Misfit, has_instance, made, mark_of, restore, restore_entries
+from flowgraph.runtime.codec.restoring import Misfit, has_instance, made, mark_of, restore, restore_entries
 
 _MOST_PLANS = 4_096  # `returns=list[Order]` at a call makes a new object each time.
 

@@ -16,7 +16,7 @@ from uuid import UUID
 
 import msgspec
 
-from flowgraph.runtime._codec_saving import LATE_TYPES, MARK
+from flowgraph.runtime.codec.saving import LATE_TYPES, MARK
 
 SCALARS: Final[frozenset[type]] = frozenset({str, int, float, bool, type(None)})
 

@@ -14,9 +14,9 @@ from typing import Any
 
 import msgspec
 
-from flowgraph.runtime._codec_classes import UNSET, Shape
-from flowgraph.runtime._codec_restoring import SCALARS
-from flowgraph.runtime._codec_saving import VERBATIM, Refused, save, shape_of, text_of
+from flowgraph.runtime.codec.classes import UNSET, Shape
+from flowgraph.runtime.codec.restoring import SCALARS
+from flowgraph.runtime.codec.saving import VERBATIM, Refused, save, shape_of, text_of
 
 
 class Difference(msgspec.Struct):

@@ -1,4 +1,4 @@
-"""Plans: how a saved tree becomes a value of a given type. `_codec_annotations` puts them together from annotations.
+"""Plans: how a saved tree becomes a value of a given type. `annotations` puts them together from annotations.
 
 A plan reads two kinds of trees. What `save` wrote describes itself by its marks. What a person or another program wrote
 (`--input`, an event from a web hook, an argument sent by a client that has no code) is plain JSON: there a text is read
@@ -30,7 +30,7 @@ from uuid import UUID
 
 import msgspec
 
-from flowgraph.runtime._codec_restoring import (
+from flowgraph.runtime.codec.restoring import (
     SCALARS,
     Misfit,
     made,
