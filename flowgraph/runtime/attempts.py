@@ -13,6 +13,7 @@ import inspect
 from collections.abc import Callable
 from concurrent.futures import Future
 from contextvars import copy_context
+from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -25,11 +26,10 @@ from flowgraph.model.checkpoint import COMPLETED, FAILED, RETRYING, STARTED, STE
 from flowgraph.runtime import codec, failures
 from flowgraph.runtime.calls import BACKOFF
 from flowgraph.runtime.halt import Aborting, Failing, RunHalted
-from flowgraph.runtime.history import AT_MOST_ONCE, UNSET, Entry
+from flowgraph.runtime.history import AT_MOST_ONCE, DEADLINE, UNSET, Entry
 from flowgraph.runtime.remote import guarded
 
 if TYPE_CHECKING:
-    from flowgraph.runtime.clock import Clock
     from flowgraph.runtime.execution import Execution
     from flowgraph.runtime.scope import StepScope
 
@@ -71,7 +71,7 @@ async def perform(
     attempt = 1
     if entry is not None:
         attempt = entry.attempt + 1
-        if entry.state == STARTED:
+        if entry.state == STARTED and entry.detail == AT_MOST_ONCE:
             failure = _outcome_unknown(attempt)
             _final(run, path, FAILED, attempt, entry.started_us, failure_text(failure), then, AT_MOST_ONCE)
             return
@@ -107,7 +107,7 @@ async def _attempt(
         await run.saved(path, STEP, STARTED, attempt=attempt - 1, started_us=started_us, detail=detail)
     if run.engine.observers:
         run.engine.observe_start(run.id, path, attempt)
-    deadline = None if options.timeout is None else Deadline(run.clock, options.timeout)
+    deadline = None if options.timeout is None else Deadline(run, path, options.timeout)
     try:
         if deadline is None and options.executor is None and is_async(handler):  # The way of most steps.
             value = await handler(*args)
@@ -241,11 +241,12 @@ async def invoke(
         future = run.engine.threads.submit(context.run, guarded, handler, *args)
     else:
         future = run.engine.submit(executor, scope, handler, args)
-    run.threads += 1
-    future.add_done_callback(lambda _: run.engine.call_on_loop(run.thread_ended))
+    run.threads.add(future)
+    future.add_done_callback(lambda _: run.engine.call_on_loop(partial(run.thread_ended, future)))
     try:
         result = await asyncio.wrap_future(future, loop=run.loop)
     except asyncio.CancelledError:
+        run.strays.add(future)
         future.add_done_callback(_close_result)
         raise
     return await result if inspect.isawaitable(result) else result
@@ -266,10 +267,14 @@ def saved_arguments(path: str, fn: Callable[..., Any] | None, args: Any, kwargs:
 
 
 class Deadline:
-    """Bounds an attempt by the runtime's clock, as ``asyncio.timeout`` does by the loop's."""
+    """Bounds an attempt by the runtime's clock, as ``asyncio.timeout`` does by the loop's.
 
-    def __init__(self, clock: Clock, timeout_s: float) -> None:
-        self._clock = clock
+    A suspension does not end an attempt: its deadline is saved then, and holds when the run goes on.
+    """
+
+    def __init__(self, run: Execution, path: str, timeout_s: float) -> None:
+        self._run = run
+        self._path = path
         self._timeout_s = timeout_s
         self.expired = False
 
@@ -278,13 +283,21 @@ class Deadline:
         assert task is not None
         self._task = task
         self._cancelling = task.cancelling()
-        due_us = self._clock.now_us() + round(self._timeout_s * 1e6)
-        self._timer = self._clock.call_at(due_us, self._expire)
+        clock = self._run.clock
+        entry = self._run.history.entries.get(self._path)
+        if entry is not None and entry.detail == DEADLINE and entry.due_us is not None:
+            due_us = entry.due_us
+        else:
+            due_us = clock.now_us() + round(self._timeout_s * 1e6)
+        self._run.deadlines[self._path] = due_us
+        self._timer = clock.call_at(due_us, self._expire)
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self._timer.cancel()
+        if self._run.halt is None:
+            del self._run.deadlines[self._path]
         if not self.expired:
             return
         if self._task.uncancel() <= self._cancelling and isinstance(error, asyncio.CancelledError | ExceptionGroup):

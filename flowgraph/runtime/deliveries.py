@@ -21,12 +21,14 @@ class Deliveries:
         self._run = run
         self._queue: list[tuple[int, int, Join]] = []
         self._spins = 0
+        self._count = 0
         self.under_way = False
         """Whether any is on its way."""
 
     def add(self, sequence: int, join: Join) -> None:
         """Deliver a result when its turn has come; `sequence` is the number of its row."""
-        heapq.heappush(self._queue, (sequence, id(join), join))
+        self._count += 1
+        heapq.heappush(self._queue, (sequence, self._count, join))
         if not self.under_way:
             self.under_way = True
             self._pump_soon()

@@ -22,6 +22,7 @@ a worker that is dead: the next claim replays.
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 import logging
 from collections.abc import Callable, Coroutine
 from contextvars import Context
@@ -76,6 +77,7 @@ _BURST = 256
 """So many saved results are handed over in a row before other tasks of the loop get their turn."""
 
 Then = Callable[[Entry], None]
+FutureOfThread = concurrent.futures.Future[Any]
 
 
 class Execution:
@@ -109,8 +111,12 @@ class Execution:
         """Those that count: the workflow, the bodies of steps, and tasks that called a step."""
         self.bodies: dict[str, Task] = {}
         """The tasks in which attempts are being made, by the paths of the steps."""
-        self.threads = 0
+        self.threads: set[FutureOfThread] = set()
         """Bodies at work in executors."""
+        self.strays: set[FutureOfThread] = set()
+        """Those of them that were given up, since they timed out."""
+        self.deadlines: dict[str, int] = {}
+        """When the attempts that are being made time out, by the paths of their steps."""
         self.halt: Halt | None = None
         self.concluded = False
         self.stopwatch = Stopwatch(self.clock, max(claimed.executed_us, self.history.executed_us))
@@ -222,11 +228,12 @@ class Execution:
 
     # Callers ----------------------------------------------------------------------------------------------------------
 
-    async def join(self, call: Call) -> Entry:
-        """Wait until a call has its final row; a call that nobody waits for any more is cancelled."""
+    async def join(self, call: Call, *, counts: bool = True) -> Entry:
+        """Wait until a call has its final row; a call for which nobody waits any more who `counts` is cancelled."""
         self.check()
         join = Join(loop=self.loop)
         join.call = call
+        join.counts = counts
         call.waiters.append(join)
         self._joined += 1
         if call.wait is not None:
@@ -235,7 +242,7 @@ class Execution:
             await join
         except asyncio.CancelledError:
             call.waiters.remove(join)
-            if not call.waiters and self.halt is None:
+            if self.halt is None and not any(waiter.counts for waiter in call.waiters):
                 self.abandon(call)
             raise
         finally:
@@ -256,6 +263,12 @@ class Execution:
             await join
         finally:
             self._joined -= 1
+
+    async def settled(self) -> None:
+        """Wait until nothing of the run is ready to go on, and every result has been delivered."""
+        join = Join(loop=self.loop)
+        self.deliveries.add(MAX_SEQUENCE + 1, join)
+        await join
 
     def duplicate(self, path: str, *, strict: bool) -> None:
         """Say that a path is called twice; with `strict`, refuse the call."""
@@ -420,11 +433,14 @@ class Execution:
         else:
             self.engine.journal.submit(command, lambda answer: self.engine.left(self, answer))
 
-    def thread_ended(self) -> None:
+    def thread_ended(self, future: FutureOfThread) -> None:
         """A body in an executor has ended."""
-        self.threads -= 1
+        self.threads.discard(future)
+        self.strays.discard(future)
         if self.halt is not None:
             self._conclude()
+        else:
+            self.waiting.changed()
 
     def pause_incompatible(self, path: str, reason: str) -> BaseException:
         """Pause the run because the code no longer fits what is saved for `path`; returns what to raise."""

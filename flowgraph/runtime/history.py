@@ -128,6 +128,8 @@ class History:
 
 
 AT_MOST_ONCE = "at most once"
+DEADLINE = "deadline"
+"""The detail of a row that saves when the attempt under way times out."""
 
 
 def ancestors(path: str) -> Iterator[str]:

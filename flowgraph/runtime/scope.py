@@ -43,12 +43,10 @@ from flowgraph.runtime.calls import WAITING as WAITING_FOR_RUN
 from flowgraph.runtime.halt import Aborting, Failing
 from flowgraph.runtime.history import UNSET, Entry
 from flowgraph.runtime.ids import child_run_id
-from flowgraph.runtime.tasks import is_quiet
 
 if TYPE_CHECKING:
     from flowgraph.runtime.execution import Execution
 
-_MOST_SPINS = 1_000
 
 BY_WORKFLOW = object()
 """Stands for the annotation of the workflow whose name is the entry's detail."""
@@ -150,8 +148,8 @@ class StepScope:
         """Wait until all that was started in this scope has completed, and close it."""
         run = self.run
         while True:
-            if self.spawned:
-                await self._let_tasks_start()
+            if self.spawned or self.calls:
+                await run.settled()
             unfinished = [call for call in self.calls if run.calls.get(call.path) is call]
             if not unfinished:
                 break
@@ -170,16 +168,10 @@ class StepScope:
         """Wait until a call has ended, even if it is cancelled on the way."""
         task = asyncio.current_task()
         try:
-            await self.run.join(call)
+            await self.run.join(call, counts=False)
         except asyncio.CancelledError:
             if self.run.halt is not None or (task is not None and task.cancelling()):
                 raise
-
-    async def _let_tasks_start(self) -> None:
-        for _ in range(_MOST_SPINS):
-            if is_quiet(self.run):
-                break
-            await asyncio.sleep(0)
 
     # Steps ------------------------------------------------------------------------------------------------------------
 

@@ -37,6 +37,8 @@ class Join(asyncio.Future[None]):
     """What the caller of a step waits on. `call` is None for a result that is replayed from the history."""
 
     call: Call | None = None
+    counts = True
+    """Whether it keeps the call alive."""
 
     def refuse(self, error: BaseException) -> None:
         """End the wait with an error, which is no news if the task that waited is gone."""

@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 from flowgraph.errors import DuplicateStep, RunNotFound, StoreError
 from flowgraph.model import RunStatus, failure_of, failure_text, is_below
-from flowgraph.model.checkpoint import CANCELLED, COMPLETED, FAILED, WAIT_FOR_WORKFLOW
+from flowgraph.model.checkpoint import CANCELLED, COMPLETED, FAILED, STARTED, STEP, WAIT_FOR_WORKFLOW
 from flowgraph.model.store import Event, Inbox, Mail, Note, Outcome, Outcomes
 from flowgraph.runtime import failures
 from flowgraph.runtime.calls import BACKOFF, LISTENING, SLEEPING, WAITING, Call, Wait
 from flowgraph.runtime.halt import Breaking, Cancelling, Suspending
+from flowgraph.runtime.history import DEADLINE
 from flowgraph.runtime.tasks import WaitGraph, is_quiet
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ _MOST_SPINS = 1_000
 """So often the loop is let run before the waits of a run that never becomes quiet are looked at."""
 _RECHECK_S = 1.0
 """So long after it was found that a run with waits cannot suspend, it is looked at again."""
+_STRAY = "a thread of a step that was given up is still at work"
 _ACTIVE_S = 0.1
 """So long after its last commit a run that waits for something outside its steps counts as busy."""
 
@@ -90,14 +92,23 @@ class Waiting:
         parked = graph.is_parked()
         if parked and not graph.durable:
             self._break_circles(graph)
-        elif parked and not self._ends_soon():
+        elif parked and not self._ends_soon() and not run.threads:
+            self._save_deadlines()
             run.stop(Suspending())
         elif self._waits or self.doubled:
             if self._waits and self._all_bodies_wait(graph):
                 run.stopwatch.rest()
             else:
                 run.go_on()
-            self._stay(None if parked else graph.reason)
+            self._stay(graph.reason or (_STRAY if run.threads else None))
+
+    def _save_deadlines(self) -> None:
+        """Save when the attempts that are under way time out, unless it is saved already."""
+        for path, due_us in self._run.deadlines.items():
+            entry = self._run.history.entries.get(path)
+            if entry is None or entry.detail != DEADLINE:
+                attempt, now_us = (0 if entry is None else entry.attempt), self._run.clock.now_us()
+                self._run.save(path, STEP, STARTED, started_us=now_us, attempt=attempt, due_us=due_us, detail=DEADLINE)
 
     def _all_bodies_wait(self, graph: WaitGraph) -> bool:
         """Tell whether each attempt that is being made waits durably, or for a task of its own that does."""
@@ -113,7 +124,13 @@ class Waiting:
         be that only a durable wait will wake it.
         """
         run = self._run
-        if run.halt is not None or run.threads or run.deliveries.under_way or self.unsettled or self._considering:
+        if (
+            run.halt is not None
+            or run.threads - run.strays
+            or run.deliveries.under_way
+            or self.unsettled
+            or self._considering
+        ):
             return True
         if not is_quiet(run):
             return True
@@ -332,6 +349,7 @@ class Waiting:
         """The status of a run that does nothing but wait, and when it is to be woken."""
         kinds = {wait.kind for wait in self._waits.values()}
         dues = [wait.due_us for wait in self._waits.values() if wait.due_us is not None]
+        dues += self._run.deadlines.values()
         status = (
             RunStatus.LISTENING if LISTENING in kinds else RunStatus.WAITING if WAITING in kinds else RunStatus.SLEEPING
         )

@@ -5,9 +5,6 @@ from __future__ import annotations
 import asyncio
 import inspect
 import os
-import signal
-import threading
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +13,6 @@ import pytest
 from flowgraph.testing import VirtualClock
 
 WATCHDOG_S = float(os.environ.get("WATCHDOG_S", "20"))
-BLOCKED_S = 60
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -32,23 +28,6 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
 async def _watched(test: Any) -> None:
     async with asyncio.timeout(WATCHDOG_S):
         await test
-
-
-@pytest.fixture(autouse=True)
-def _not_blocked() -> Iterator[None]:
-    """Break code that never gives the loop back, where a timeout of asyncio cannot."""
-    if not hasattr(signal, "SIGALRM") or threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def blocked(*_: Any) -> None:
-        pytest.fail(f"the test did not end within {BLOCKED_S} s")
-
-    previous = signal.signal(signal.SIGALRM, blocked)
-    signal.alarm(BLOCKED_S)
-    yield
-    signal.alarm(0)
-    signal.signal(signal.SIGALRM, previous)
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""What the tests of the runtime share: opening a Runtime over given workflows, and waiting for what is seen from outside."""
+"""What the tests of the runtime share: opening a Runtime over given workflows, and waiting for what is seen outside."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
-from flowgraph import Run, RunRecord, Runtime, RunStatus, StepRecord, Workflow
+from flowgraph import Run, RunRecord, RunStatus, Runtime, StepRecord, Workflow
 from flowgraph.testing import VirtualClock
 
 MEMORY = "sqlite:///:memory:"

@@ -28,7 +28,24 @@ from flowgraph import (
 )
 from tests.runtime.support import nothing, opened, result_of
 
-BAD_DURATIONS = [-1, -0.001, math.nan, math.inf, -math.inf, "", "soon", "5", "-5s", "5 parsecs", "1h30m", None, True, [], timedelta(-1), 1e20]
+BAD_DURATIONS = [
+    -1,
+    -0.001,
+    math.nan,
+    math.inf,
+    -math.inf,
+    "",
+    "soon",
+    "5",
+    "-5s",
+    "5 parsecs",
+    "1h30m",
+    None,
+    True,
+    [],
+    timedelta(-1),
+    1e20,
+]
 BAD_COUNTS = [0, -1, 1.5, "3", True, math.inf]
 
 
@@ -148,11 +165,14 @@ async def test_a_step_without_a_handler_explains_itself_when_it_is_awaited() -> 
 
     text = await result_of(flow)
 
-    assert "fetch-data" in text and "handler" in text
+    assert "fetch-data" in text
+    assert "handler" in text
 
 
 @pytest.mark.parametrize(
-    "error", [InvalidName("x", "y"), InvalidOption("x", 1, "y"), DefinitionError("x")], ids=lambda error: type(error).__name__
+    "error",
+    [InvalidName("x", "y"), InvalidOption("x", 1, "y"), DefinitionError("x")],
+    ids=lambda error: type(error).__name__,
 )
 def test_errors_of_bad_input_share_a_base_with_all_others(error: Exception) -> None:
     assert isinstance(error, FlowgraphError)
@@ -183,10 +203,7 @@ class Callable_:
 )  # fmt: skip
 def test_a_workflow_must_be_an_async_function(thing: Any) -> None:
     with pytest.raises(DefinitionError, match="async def") as refused:
-        if thing is None:
-            workflow(name="x")(thing)
-        else:
-            workflow(thing)
+        workflow(name="x")(thing)
 
     assert isinstance(refused.value, TypeError)
 
@@ -194,8 +211,9 @@ def test_a_workflow_must_be_an_async_function(thing: Any) -> None:
 @pytest.mark.parametrize(
     ("options", "kind"),
     [
-        ({"name": ""}, InvalidName), ({"name": "a\nb"}, InvalidName), ({"name": "x" * 513}, InvalidName), ({"name": 7}, InvalidName),
-        ({"timeout": 0}, InvalidOption), ({"timeout": -1}, InvalidOption), ({"timeout": "soon"}, InvalidOption),
+        ({"name": ""}, InvalidName), ({"name": "a\nb"}, InvalidName), ({"name": "x" * 513}, InvalidName),
+        ({"name": 7}, InvalidName), ({"timeout": 0}, InvalidOption), ({"timeout": -1}, InvalidOption),
+        ({"timeout": "soon"}, InvalidOption),
         ({"timeout": math.inf}, InvalidOption), ({"step_retry": 5}, InvalidOption), ({"strict": "yes"}, InvalidOption),
     ],
     ids=str,
@@ -227,8 +245,8 @@ def test_a_name_given_as_a_positional_argument_is_explained() -> None:
 @pytest.mark.parametrize(
     ("options", "option"),
     [
-        ({"durability": "none"}, "durability"), ({"lease": 0}, "lease"), ({"lease": "soon"}, "lease"), ({"lease": -5}, "lease"),
-        ({"executors": {"a": 1}}, "executors"),
+        ({"durability": "none"}, "durability"), ({"lease": 0}, "lease"), ({"lease": "soon"}, "lease"),
+        ({"lease": -5}, "lease"), ({"executors": {"a": 1}}, "executors"),
     ],
     ids=str,
 )  # fmt: skip
@@ -266,17 +284,15 @@ async def test_a_store_that_cannot_be_opened_is_a_store_error(tmp_path: Path) ->
     assert file.read_text().startswith("this is no database")
 
 
-async def test_a_store_in_a_folder_that_does_not_exist_is_made_or_refused_clearly(tmp_path: Path) -> None:
+async def test_the_folder_of_a_store_is_made(tmp_path: Path) -> None:
     place = tmp_path / "new" / "folder" / "flows.db"
 
     @workflow
     async def flow() -> str:
         return "done"
 
-    try:
-        assert await result_of(flow, store=f"sqlite:///{place}") == "done"
-    except StoreError as error:
-        assert "folder" in str(error)
+    assert await result_of(flow, store=f"sqlite:///{place}") == "done"
+    assert place.is_file()
 
 
 @pytest.mark.parametrize("tags", [{"a": 1}, {1: "a"}, ["a"], "a=b", {"a": None}], ids=str)
@@ -304,7 +320,9 @@ async def test_tags_that_no_store_takes_break_nothing(tags: Any) -> None:
         assert await runtime.run(flow) == "done"
 
 
-@pytest.mark.parametrize("send_id", ["", 7, b"x", "\ud800", "x" * 10_000], ids=["empty", "number", "bytes", "surrogate", "long"])
+@pytest.mark.parametrize(
+    "send_id", ["", 7, b"x", "\ud800", "x" * 10_000], ids=["empty", "number", "bytes", "surrogate", "long"]
+)
 async def test_a_send_id_that_no_store_takes_breaks_nothing(send_id: Any) -> None:
     @workflow
     async def flow() -> Any:
@@ -319,7 +337,9 @@ async def test_a_send_id_that_no_store_takes_breaks_nothing(send_id: Any) -> Non
         assert await run.result() == "first"
 
 
-@pytest.mark.parametrize("run_id", ["", "x" * 300, None, 7, "\ud800", "a\x00b"], ids=["empty", "long", "None", "number", "surrogate", "nul"])
+@pytest.mark.parametrize(
+    "run_id", ["", "x" * 300, None, 7, "\ud800", "a\x00b"], ids=["empty", "long", "None", "number", "surrogate", "nul"]
+)
 async def test_asking_for_a_run_by_what_is_no_run_id_is_a_clear_error(run_id: Any) -> None:
     async with opened() as runtime:
         with pytest.raises(FlowgraphError):
@@ -338,12 +358,13 @@ def test_a_bad_query_is_refused(query: Any) -> None:
         RunQuery(**query)
 
 
-async def test_a_page_after_a_run_that_does_not_exist_is_a_clear_error_or_empty() -> None:
-    async with opened() as runtime:
-        try:
-            assert await runtime.list(RunQuery(after="nobody")) == []
-        except FlowgraphError as error:
-            assert "nobody" in str(error)
+async def test_a_page_after_a_run_that_does_not_exist_is_empty() -> None:
+    @workflow
+    async def flow() -> None: ...
+
+    async with opened(flow) as runtime:
+        await runtime.run(flow)
+        assert await runtime.list(RunQuery(after="nobody")) == []
 
 
 async def test_workflows_that_are_broken_do_not_break_the_others() -> None:
@@ -356,7 +377,9 @@ async def test_workflows_that_are_broken_do_not_break_the_others() -> None:
         return await step("work", lambda: number)
 
     async with opened(broken, healthy) as runtime:
-        runs = [await runtime.start(broken) if number % 2 else await runtime.start(healthy, number) for number in range(20)]
+        runs = [
+            await runtime.start(broken) if number % 2 else await runtime.start(healthy, number) for number in range(20)
+        ]
         results = await asyncio.gather(*(run.result() for run in runs), return_exceptions=True)
 
     assert [result for result in results if isinstance(result, int)] == list(range(0, 20, 2))

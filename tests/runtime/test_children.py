@@ -256,7 +256,8 @@ async def test_a_child_without_a_result_raises_child_failed(how: str, status: st
     error = seen[0]
     assert isinstance(error, StepError)
     assert (error.path, error.status, error.message, error.cause_type) == ("child", status, message, cause)
-    assert error.run_id in str(error) and status in str(error)
+    assert error.run_id in str(error)
+    assert status in str(error)
     assert [(type(each), each.args, each.__cause__, each.__context__) for each in seen] == [
         (ChildFailed, error.args, None, None)
     ] * 2
@@ -705,6 +706,28 @@ async def test_a_child_that_ends_while_nobody_executes_the_parent_is_noticed(sto
         assert await (await runtime.get(child_id)).result() == "rested"
     async with opened(flow, store=store, clock=frozen) as runtime:
         assert await (await runtime.get("r")).result() == "rested"
+
+
+async def test_a_parent_goes_on_as_soon_as_its_child_ends_also_after_a_restart(
+    store: str, clock: VirtualClock, frozen: VirtualClock
+) -> None:
+    start = clock.now()
+
+    @workflow
+    async def flow() -> float:
+        await step.execute_workflow("child", resting)
+        return await step("time", lambda: (clock.now() - start).total_seconds())
+
+    async with opened(flow, resting, store=store, clock=frozen) as runtime:
+        await reached(await runtime.start(flow, run_id="r"), RunStatus.WAITING)
+        await reached(await runtime.start(resting, 9), RunStatus.SLEEPING)
+        await until(lambda: _counts(runtime, {"waiting": 1, "sleeping": 2}))
+    async with opened(flow, resting, store=store, clock=clock) as runtime:
+        assert await (await runtime.get("r")).result() == pytest.approx(3_600, abs=1)
+
+
+async def _counts(runtime: Any, counts: dict[str, int]) -> bool:
+    return Counter(record.status for record in await runtime.list()) == counts
 
 
 async def test_a_client_cancels_a_parent_whose_child_runs_elsewhere(store: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import time
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
@@ -136,7 +137,7 @@ async def test_the_same_seed_gives_the_same_delays() -> None:
                 await step("fail", fail, retry=RetryPolicy(initial="1h", cap="1d"))
 
         await result_of(flow, clock=clock)
-        return [round(later - earlier, 6) for earlier, later in zip(times, times[1:], strict=False)]
+        return [round(later - earlier, 6) for earlier, later in itertools.pairwise(times)]
 
     first, again, other = await delays(1), await delays(1), await delays(2)
 

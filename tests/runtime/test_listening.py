@@ -302,8 +302,10 @@ async def test_a_wait_without_an_event_times_out_with_a_typed_error(clock: Virtu
         with pytest.raises(ListenTimeout) as timeout:
             await step.listen("decision", event="approval", timeout="3d")
         error = timeout.value
-        assert isinstance(error, TimeoutError) and isinstance(error, StepError)
-        assert "decision" in str(error) and "approval" in str(error)
+        assert isinstance(error, TimeoutError)
+        assert isinstance(error, StepError)
+        assert "decision" in str(error)
+        assert "approval" in str(error)
         return [error.path, error.event, error.timeout, (clock.now() - start).days]
 
     assert await result_of(flow, clock=clock) == ["decision", "approval", 3 * 86_400, 3]

@@ -16,7 +16,22 @@ from tests.runtime.support import ended, failing, nothing, opened, reached, reco
 
 
 @pytest.mark.parametrize(
-    "name", ["x", "fetch data", "x" * 512, "a/b", "a[0]", 'a["k"]', "100%", "ä ö 日本語 🎉", "naïve/%2F", " x ", "'", "-", "\\"]
+    "name",
+    [
+        "x",
+        "fetch data",
+        "x" * 512,
+        "a/b",
+        "a[0]",
+        'a["k"]',
+        "100%",
+        "ä ö 日本語 🎉",
+        "naïve/%2F",
+        " x ",
+        "'",
+        "-",
+        "\\",
+    ],
 )
 async def test_a_name_may_be_any_visible_text(name: str) -> None:
     @workflow
@@ -31,7 +46,9 @@ async def test_a_name_may_be_any_visible_text(name: str) -> None:
     assert record.steps[0].name == name
 
 
-@pytest.mark.parametrize("name", ["", " ", "\t", "\u3000", "x" * 513, "a\nb", "a\x00b", "a\x7f", "\ud800", None, 7, b"x"])
+@pytest.mark.parametrize(
+    "name", ["", " ", "\t", "\u3000", "x" * 513, "a\nb", "a\x00b", "a\x7f", "\ud800", None, 7, b"x"]
+)
 async def test_other_names_are_refused_at_the_call(name: Any) -> None:
     @workflow
     async def flow() -> str:
@@ -309,7 +326,9 @@ async def test_neither_replay_nor_a_new_attempt_makes_a_duplicate(caplog: pytest
     ("of_runtime", "of_workflow", "refused"),
     [(False, None, False), (True, None, True), (True, False, False), (False, True, True), (True, True, True)],
 )
-async def test_strict_refuses_a_duplicate_at_the_call(of_runtime: bool, of_workflow: bool | None, refused: bool) -> None:
+async def test_strict_refuses_a_duplicate_at_the_call(
+    of_runtime: bool, of_workflow: bool | None, refused: bool
+) -> None:
     names = ["same", "same"]  # The graph cannot tell.
 
     @workflow(strict=of_workflow)
@@ -501,11 +520,13 @@ async def test_a_duplicate_that_outlives_a_failing_sibling_keeps_the_run_alive()
     @workflow
     async def flow() -> str:
         slow = asyncio.create_task(step("slow", lambda: "slow"))
-        with pytest.raises(ExceptionGroup):
+        try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(step("slow", nothing))
                 group.create_task(step("fail", failing(), max_attempts=1))
                 await asyncio.Event().wait()
+        except* StepFailed:
+            pass
         return await slow
 
     async with opened(flow) as runtime:

@@ -135,13 +135,15 @@ async def test_nan_stays_nan() -> None:
 
 TYPED: list[tuple[Any, Any]] = [
     (ORDER, Order), ([ORDER], list[Order]), ({"a": ORDER}, dict[str, Order]), (Line("a", Decimal(1)), Line),
-    (Point(1, 2, {"a"}), Point[int]), (Point(date(2030, 1, 1), date(2030, 1, 2)), Point[date]), (Pair(1, (2, 3)), Pair),
-    ({"title": "x", "released": date(2030, 1, 1)}, Movie), (Color.RED, Color), (Level.HIGH, Level), (Mode.FAST, Mode),
+    (Point(1, 2, {"a"}), Point[int]), (Point(date(2030, 1, 1), date(2030, 1, 2)), Point[date]),
+    (Pair(1, (2, 3)), Pair), ({"title": "x", "released": date(2030, 1, 1)}, Movie), (Color.RED, Color),
+    (Level.HIGH, Level), (Mode.FAST, Mode),
     (Model(id=1, when=datetime(2030, 1, 1, tzinfo=UTC), nested=[Model(id=2, when=datetime(2030, 1, 1))]), Model),
     (None, Order | None), (ORDER, Order | None), (uuid.UUID(int=1), uuid.UUID | str), ("text", uuid.UUID | str),
     (Decimal(1), Decimal | str), (Line("a", Decimal(1)), Line | Pair), (Pair(1, ()), Line | Pair),
     ((1, "a", Line("a", Decimal(1))), tuple[int, str, Line]), (frozenset({Color.RED}), frozenset[Color]),
-    ({Color.RED: Level.LOW}, dict[Color, Level]), (deque([Color.RED]), deque[Color]), (3, float), ("x", int), ([1], Any),
+    ({Color.RED: Level.LOW}, dict[Color, Level]), (deque([Color.RED]), deque[Color]), (3, float), ("x", int),
+    ([1], Any),
 ]  # fmt: skip
 
 
@@ -189,7 +191,9 @@ REFUSED: list[tuple[Any, str]] = [
 
 
 @pytest.mark.parametrize(("value", "type_name"), REFUSED, ids=lambda value: value if isinstance(value, str) else "")
-async def test_what_cannot_be_restored_is_refused_at_the_first_run_with_step_and_type(value: Any, type_name: str) -> None:
+async def test_what_cannot_be_restored_is_refused_at_the_first_run_with_step_and_type(
+    value: Any, type_name: str
+) -> None:
     calls: list[int] = []
 
     def handler() -> Any:
@@ -202,7 +206,8 @@ async def test_what_cannot_be_restored_is_refused_at_the_first_run_with_step_and
     assert kind is SerializationError
     assert seen == [(kind, arguments)] * 3
     assert arguments[:2] == ("value", type_name)
-    assert "value" in str(SerializationError(*arguments)) and type_name in str(SerializationError(*arguments))
+    assert "value" in str(SerializationError(*arguments))
+    assert type_name in str(SerializationError(*arguments))
     assert calls == [1]  # It is not tried again.
 
 
@@ -217,7 +222,8 @@ async def test_a_refused_result_is_saved_as_a_failure_of_the_step() -> None:
 
     [refused] = record.steps
     assert (refused.state, refused.attempts) == ("failed", 1)
-    assert refused.error is not None and "object" in refused.error.message
+    assert refused.error is not None
+    assert "object" in refused.error.message
 
 
 async def test_a_serialization_error_is_a_step_error_and_fails_the_run_if_nobody_catches_it() -> None:
@@ -229,7 +235,8 @@ async def test_a_serialization_error_is_a_step_error_and_fails_the_run_if_nobody
         await result_of(flow)
 
     assert failed.value.cause_type == "SerializationError"
-    assert "value" in failed.value.message and "object" in failed.value.message
+    assert "value" in failed.value.message
+    assert "object" in failed.value.message
 
 
 async def test_a_workflow_result_that_cannot_be_saved_fails_the_run() -> None:
@@ -241,7 +248,8 @@ async def test_a_workflow_result_that_cannot_be_saved_fails_the_run() -> None:
         await result_of(flow)
 
     assert failed.value.cause_type == "SerializationError"
-    assert "object" in failed.value.message and "flow" in failed.value.message
+    assert "object" in failed.value.message
+    assert "flow" in failed.value.message
 
 
 # Size -----------------------------------------------------------------------------------------------------------------
@@ -249,7 +257,9 @@ async def test_a_workflow_result_that_cannot_be_saved_fails_the_run() -> None:
 LIMIT = 8 * 1024 * 1024
 
 
-@pytest.mark.parametrize("big", ["x" * (LIMIT + 1), "é" * (LIMIT // 2 + 1), ["x" * 1024] * 9_000], ids=["ascii", "utf8", "list"])
+@pytest.mark.parametrize(
+    "big", ["x" * (LIMIT + 1), "é" * (LIMIT // 2 + 1), ["x" * 1024] * 9_000], ids=["ascii", "utf8", "list"]
+)
 async def test_a_result_that_is_too_large_is_refused_for_good_with_step_and_size(big: Any) -> None:
     calls: list[int] = []
 
@@ -263,7 +273,8 @@ async def test_a_result_that_is_too_large_is_refused_for_good_with_step_and_size
     assert seen == [seen[0]] * 3
     assert (kind, path, limit) == (PayloadTooLarge, "value", LIMIT)
     assert size > LIMIT
-    assert "value" in str(PayloadTooLarge(path, size, limit)) and f"{size:,}" in str(PayloadTooLarge(path, size, limit))
+    assert "value" in str(PayloadTooLarge(path, size, limit))
+    assert f"{size:,}" in str(PayloadTooLarge(path, size, limit))
     assert calls == [1]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from datetime import timedelta
 from typing import Any
 
@@ -171,7 +172,7 @@ async def test_jitter_draws_each_delay_from_zero_to_its_bound(clock: VirtualCloc
             await step("fail", fail, retry=RetryPolicy(initial=100, factor=1, cap=100, max_attempts=16))
 
     await result_of(flow, clock=clock)
-    delays = [later - earlier for earlier, later in zip(times, times[1:], strict=False)]
+    delays = [later - earlier for earlier, later in itertools.pairwise(times)]
 
     assert len({round(delay, 3) for delay in delays}) == 15
     assert all(0 <= delay <= 100 for delay in delays)
@@ -202,7 +203,8 @@ async def test_retry_after_sets_the_delay_of_the_next_attempt(clock: VirtualCloc
 
     assert record.output == pytest.approx(7_200)
     [failure] = record.steps[0].failures
-    assert failure.error and failure.error.message == "come back later"
+    assert failure.error
+    assert failure.error.message == "come back later"
 
 
 async def test_retry_after_uses_up_an_attempt() -> None:
@@ -352,7 +354,9 @@ async def test_step_failed_tells_name_path_attempts_and_cause() -> None:
             await step("a/b", failing("the message", OurError), max_attempts=2)
         error = failed.value
         assert isinstance(error, StepError)
-        assert "a%2Fb" in str(error) and "the message" in str(error) and "2 attempts" in str(error)
+        assert "a%2Fb" in str(error)
+        assert "the message" in str(error)
+        assert "2 attempts" in str(error)
         return [error.name, error.path, error.attempts, error.cause_type, error.cause_message]
 
     @workflow
@@ -413,9 +417,7 @@ async def test_the_failure_is_raised_the_same_on_every_replay_and_never_with_a_c
 
     assert len(calls) == 2
     assert len(seen) == 3
-    assert [(type(error), error.args, str(error)) for error in seen] == [
-        (StepFailed, seen[0].args, str(seen[0]))
-    ] * 3
+    assert [(type(error), error.args, str(error)) for error in seen] == [(StepFailed, seen[0].args, str(seen[0]))] * 3
     assert [(error.__cause__, error.__context__) for error in seen] == [(None, None)] * 3
 
 

@@ -146,7 +146,9 @@ async def test_a_failed_run_started_again_fails_the_same() -> None:
 
 
 @pytest.mark.parametrize(
-    ("args", "kwargs"), [((2,), {}), ((1, 3), {}), ((1,), {"third": 5}), ((1.0,), {}), (("1",), {}), ((True,), {})], ids=str
+    ("args", "kwargs"),
+    [((2,), {}), ((1, 3), {}), ((1,), {"third": 5}), ((1.0,), {}), (("1",), {}), ((True,), {})],
+    ids=str,
 )
 async def test_the_same_run_id_with_other_input_is_refused(args: Any, kwargs: Any) -> None:
     async with opened(adding) as runtime:
@@ -166,7 +168,8 @@ async def test_the_same_run_id_for_another_workflow_is_refused() -> None:
             await runtime.start(adding, 1, run_id="r")
 
     assert "workflow" in exists.value.difference
-    assert "listening" in str(exists.value) and "adding" in str(exists.value)
+    assert "listening" in str(exists.value)
+    assert "adding" in str(exists.value)
 
 
 async def test_the_same_input_is_the_same_however_it_is_passed() -> None:
@@ -222,7 +225,9 @@ async def test_a_workflow_whose_code_is_elsewhere_waits_for_who_has_it(store: st
         assert await (await runtime.get("r")).result() == 3
 
 
-@pytest.mark.parametrize("thing", [nothing, None, 7, "", "a\nb", lambda: None], ids=["function", "None", "7", "empty", "line", "lambda"])
+@pytest.mark.parametrize(
+    "thing", [nothing, None, 7, "", "a\nb", lambda: None], ids=["function", "None", "7", "empty", "line", "lambda"]
+)
 async def test_what_is_no_workflow_cannot_be_started(thing: Any) -> None:
     async with opened(adding) as runtime:
         with pytest.raises((DefinitionError, InvalidOption, ValueError)):
@@ -418,13 +423,18 @@ async def test_a_record_tells_all_about_a_run(clock: VirtualClock) -> None:
     assert record.output == "fine"
     assert (record.error, record.reason, record.parent_id, record.recoveries) == (None, None, None, 0)
     assert record.created_at == start
-    assert record.started_at is not None and record.started_at >= start
-    assert record.finished_at is not None and record.finished_at >= start + timedelta(hours=1)
+    assert record.started_at is not None
+    assert record.started_at >= start
+    assert record.finished_at is not None
+    assert record.finished_at >= start + timedelta(hours=1)
     assert 0 <= record.executing_s < 60
     assert record.waits == ()
-    assert "7" in str(record.input) and "hi" in str(record.input)
+    assert "7" in str(record.input)
+    assert "hi" in str(record.input)
     steps = steps_of(record)
-    assert [(each.path, each.kind, each.state, each.attempts) for each in steps.values() if each.kind != "progress"] == [
+    assert [
+        (each.path, each.kind, each.state, each.attempts) for each in steps.values() if each.kind != "progress"
+    ] == [
         ("parent", "step", "completed", 1),
         ("parent/child", "step", "completed", 2),
         ("pause", "sleep", "completed", 0),
@@ -482,9 +492,14 @@ async def test_a_failed_step_in_a_record_tells_its_error_and_all_its_attempts() 
 
     [failed] = record.steps
     assert (failed.state, failed.attempts, failed.result) == ("failed", 2, None)
-    assert failed.error is not None and failed.error.type == "KeyError"
-    assert [(each.number, each.error.type) for each in failed.failures if each.error] == [(1, "ValueError"), (2, "KeyError")]
-    assert record.error is not None and "two" in record.error.message
+    assert failed.error is not None
+    assert failed.error.type == "KeyError"
+    assert [(each.number, each.error.type) for each in failed.failures if each.error] == [
+        (1, "ValueError"),
+        (2, "KeyError"),
+    ]
+    assert record.error is not None
+    assert "two" in record.error.message
 
 
 async def test_lists_are_newest_first_and_paged(frozen: VirtualClock) -> None:
@@ -592,7 +607,7 @@ async def test_two_runtimes_on_one_store_execute_each_run_once(store: str) -> No
         runs = [await (one if number % 2 else two).start(flow, number) for number in range(30)]
         assert [await run.result() for run in runs] == list(range(30))
 
-    assert bodies == {number: 1 for number in range(30)}
+    assert bodies == dict.fromkeys(range(30), 1)
 
 
 async def test_one_runtime_sees_the_end_of_a_run_that_another_executes(store: str) -> None:
@@ -798,7 +813,7 @@ async def test_a_handle_of_a_closed_runtime_says_so() -> None:
     async with opened(listening) as runtime:
         run = await runtime.start(listening)
     for call in (run.status(), run.describe(), run.send("go"), run.cancel(), run.result()):
-        with pytest.raises((InvalidOption, StoreError), match="open|closed"):
+        with pytest.raises((InvalidOption, StoreError), match=r"open|closed"):
             await call
 
 

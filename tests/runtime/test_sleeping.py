@@ -16,8 +16,9 @@ from tests.runtime.support import opened, reached, record_of, result_of, settle,
 @pytest.mark.parametrize(
     ("duration", "seconds"),
     [
-        ("500ms", 0.5), ("30s", 30), ("5m", 300), ("2h", 7_200), ("1d", 86_400), ("1.5h", 5_400), (90, 90), (0.25, 0.25),
-        (timedelta(minutes=3), 180), (timedelta(microseconds=1), 0.000001), ("365d", 365 * 86_400), (2.0000001, 2),
+        ("500ms", 0.5), ("30s", 30), ("5m", 300), ("2h", 7_200), ("1d", 86_400), ("1.5h", 5_400), (90, 90),
+        (0.25, 0.25), (timedelta(minutes=3), 180), (timedelta(microseconds=1), 0.000001), ("365d", 365 * 86_400),
+        (2.0000001, 2),
     ],
 )  # fmt: skip
 async def test_a_sleep_lasts_as_long_as_it_says_and_never_shorter(

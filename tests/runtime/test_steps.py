@@ -243,7 +243,9 @@ async def test_a_body_that_a_give_back_cut_off_runs_again_under_the_same_number(
     assert attempts == [1, 1, 1, 1]
 
 
-async def test_steps_may_be_added_removed_and_reordered_while_a_run_is_under_way(store: str, clock: VirtualClock) -> None:
+async def test_steps_may_be_added_removed_and_reordered_while_a_run_is_under_way(
+    store: str, clock: VirtualClock
+) -> None:
     bodies: list[str] = []
 
     def work(name: str) -> str:

@@ -119,7 +119,7 @@ async def inside_finally_with_return(stop: Callable[[], Any]) -> Any:
     try:
         await step("stopping", stop)
     finally:
-        return "swallowed"  # noqa: B012
+        return "swallowed"
 
 
 async def inside_a_handler_that_swallows(stop: Callable[[], Any]) -> Any:
@@ -180,7 +180,8 @@ async def test_a_run_told_to_fail_has_failed_with_the_message_whatever_the_code_
     assert failed.value.message == "the account is closed"
     assert failed.value.run_id == run.id
     assert record.status == RunStatus.FAILED
-    assert record.error and record.error.message == "the account is closed"
+    assert record.error
+    assert record.error.message == "the account is closed"
     assert record.output is None
 
 
@@ -237,9 +238,7 @@ async def test_fail_is_no_failed_attempt_and_is_not_tried_again() -> None:
         (lambda: step.abort(), lambda: step.fail("two"), RunStatus.ABORTED),
     ],
 )
-async def test_the_first_word_counts(
-    first: Callable[[], Any], second: Callable[[], Any], status: RunStatus
-) -> None:
+async def test_the_first_word_counts(first: Callable[[], Any], second: Callable[[], Any], status: RunStatus) -> None:
     @workflow
     async def flow() -> None:
         with contextlib.suppress(BaseException):
@@ -347,8 +346,13 @@ async def test_an_error_that_leaves_the_workflow_fails_the_run_with_its_type_and
         record = await run.describe()
 
     assert isinstance(failed.value, RunError)
-    assert (failed.value.run_id, failed.value.message, failed.value.cause_type) == (run.id, "nothing there", "LookupError")
-    assert record.error and "nothing there" in record.error.traceback
+    assert (failed.value.run_id, failed.value.message, failed.value.cause_type) == (
+        run.id,
+        "nothing there",
+        "LookupError",
+    )
+    assert record.error
+    assert "nothing there" in record.error.traceback
 
 
 async def test_an_error_of_the_workflow_cancels_what_it_left_in_flight() -> None:
@@ -382,7 +386,8 @@ async def test_cancelled_error_raised_by_the_workflow_itself_fails_the_run() -> 
     record = await record_of(flow)
 
     assert record.status == RunStatus.FAILED
-    assert record.error and record.error.type == "CancelledError"
+    assert record.error
+    assert record.error.type == "CancelledError"
 
 
 async def test_a_workflow_that_cancels_its_own_task_ends_instead_of_being_claimed_for_ever() -> None:
@@ -423,7 +428,8 @@ async def test_an_exception_group_that_leaves_the_workflow_fails_the_run() -> No
     record = await record_of(flow)
 
     assert record.status == RunStatus.FAILED
-    assert record.error and "StepFailed" in record.error.traceback
+    assert record.error
+    assert "StepFailed" in record.error.traceback
 
 
 # Cancelling from outside ----------------------------------------------------------------------------------------------
@@ -893,11 +899,14 @@ async def test_an_exception_inside_the_async_with_gives_runs_back_too(store: str
         begun.set()
         await asyncio.Event().wait()
 
-    with pytest.raises(KeyError):
+    async def script() -> None:
         async with opened(flow, store=store) as runtime:
             await runtime.start(flow, run_id="r")
             await begun.wait()
             raise KeyError("in the script")
+
+    with pytest.raises(KeyError):
+        await script()
     async with Client(store, workflows=()) as client:
         assert await (await client.get("r")).status() == RunStatus.PENDING
 

@@ -363,7 +363,7 @@ async def test_a_run_that_waits_for_something_in_memory_stays_resident_and_says_
 
 async def _no_wait_is_new(run: Any, clock: VirtualClock) -> bool:
     record = await run.describe()
-    return record.status.finished or bool(record.waits) and all(wait.until > clock.now() for wait in record.waits)
+    return record.status.finished or (bool(record.waits) and all(wait.until > clock.now() for wait in record.waits))
 
 
 @pytest.mark.parametrize("shape", RESIDENT, ids=lambda shape: shape.__name__)
@@ -602,7 +602,7 @@ async def return_in_finally() -> Any:
     try:
         result = await nap()
     finally:
-        return result  # noqa: B012, SIM115
+        return result
 
 
 async def raise_another_error() -> Any:

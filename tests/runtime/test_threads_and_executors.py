@@ -6,6 +6,7 @@ import asyncio
 import contextvars
 import multiprocessing
 import os
+import re
 import threading
 from collections.abc import Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
@@ -282,7 +283,8 @@ async def test_an_executor_that_the_runtime_was_not_given_is_refused_with_the_kn
 
     text = await result_of(flow, executors={"ours": threads})
 
-    assert "cluster" in text and "ours" in text
+    assert "cluster" in text
+    assert "ours" in text
 
 
 @pytest.mark.parametrize("executor", [object(), 7, "", ["pool"]], ids=["object", "number", "empty", "list"])
@@ -300,7 +302,7 @@ async def test_an_async_handler_with_an_executor_is_refused_at_the_call(threads:
     @workflow
     async def flow() -> str:
         for handler in (nothing, partial(nothing, 1), decorated_async):
-            with pytest.raises(InvalidOption, match="async|step"):
+            with pytest.raises(InvalidOption, match=r"async|step"):
                 step("work", handler, executor=threads)
             with pytest.raises(InvalidOption):
                 step.map("work", handler, [1], executor="ours")
@@ -609,7 +611,7 @@ async def test_a_handler_that_cannot_be_sent_fails_its_step(pool: ProcessPoolExe
             await step("remote", lambda: 1, executor=pool, max_attempts=1)
         return failed.value.cause_message
 
-    assert "pickle" in (await result_of(flow)).lower()
+    assert re.search("pickle|local object", await result_of(flow))
 
 
 async def test_a_process_that_dies_fails_the_attempt() -> None:

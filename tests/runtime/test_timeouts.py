@@ -41,7 +41,9 @@ async def test_a_step_timeout_is_a_step_failure_and_a_timeout_error(frozen: Virt
         with pytest.raises(StepTimeout) as timeout:
             await step("endless", endless, timeout="10s", max_attempts=1)
         error = timeout.value
-        assert isinstance(error, StepFailed) and isinstance(error, TimeoutError) and isinstance(error, StepError)
+        assert isinstance(error, StepFailed)
+        assert isinstance(error, TimeoutError)
+        assert isinstance(error, StepError)
         return [error.path, error.attempts, error.caused_by(TimeoutError)]
 
     async with opened(flow, clock=frozen) as runtime:
@@ -360,7 +362,9 @@ async def test_a_timeout_of_items_bounds_each_item(frozen: VirtualClock) -> None
         assert await run.result() == [0, "StepTimeout", 2]
 
 
-@pytest.mark.parametrize("wait", [lambda: step.listen("approval"), lambda: step.sleep("nap", "2h")], ids=["listen", "sleep"])
+@pytest.mark.parametrize(
+    "wait", [lambda: step.listen("approval"), lambda: step.sleep("nap", "2h")], ids=["listen", "sleep"]
+)
 async def test_a_timeout_bounds_an_attempt_that_waits_durably_too(clock: VirtualClock, wait: Callable[[], Any]) -> None:
     """A suspension uses up no attempt, so the attempt goes on while the run is a row."""
     start = clock.now()
@@ -456,7 +460,8 @@ async def test_the_time_that_a_run_sleeps_listens_or_waits_does_not_count(frozen
         record = await run.describe()
 
     assert record.executing_s < 10
-    assert record.finished_at and record.finished_at - record.created_at >= timedelta(days=3)
+    assert record.finished_at
+    assert record.finished_at - record.created_at >= timedelta(days=3)
 
 
 async def test_a_long_backoff_does_not_count_as_executing(frozen: VirtualClock) -> None:

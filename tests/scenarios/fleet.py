@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
@@ -70,6 +71,18 @@ def dying(value: str) -> str:
     return value
 
 
+def exiting() -> str:
+    """End the program, unless the gate `mercy` is open."""
+    note()
+    if not (_folder / "mercy").exists():
+        sys.exit(3)
+    return "stayed"
+
+
+async def exiting_on_the_loop() -> str:
+    return exiting()
+
+
 async def unlucky() -> None:
     note()
     raise ConnectionError(f"attempt {step.info().attempt}")
@@ -107,6 +120,17 @@ async def correspondence() -> list[Any]:
     first = await step.listen("first letter", event="letter")
     await step("read", passed, first)
     return [first, await step.listen("second letter", event="letter")]
+
+
+@workflow
+async def collector(count: int) -> list[Any]:
+    return [await step.listen(f"letter {number}", event="letter") for number in range(count)]
+
+
+@workflow
+async def leaver(kind: str) -> str:
+    await step("first", passed, "first")
+    return await step("exit", exiting if kind == "thread" else exiting_on_the_loop)
 
 
 @workflow
@@ -265,3 +289,11 @@ async def acknowledge(store: str, folder: str, what: str) -> None:
 
         for first in range(0, 1_000_000, 20):
             await asyncio.gather(*(one(number) for number in range(first, first + 20)))
+
+
+async def write_letters(store: str, sender: str, count: int) -> None:
+    """Send so many letters to the collector, one after the other."""
+    async with Client(store) as client:
+        run = await client.get("run-1")
+        for number in range(count):
+            await run.send("letter", [sender, number], id=f"{sender}-{number}")

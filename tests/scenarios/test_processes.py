@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -38,6 +39,7 @@ SECONDS = 10.0
 """ "Within seconds": generous, for a busy machine. Each such test prints nothing and takes about one."""
 
 WORK, RUN, WAIT = "tests.scenarios.fleet:work", "tests.scenarios.fleet:run", "tests.scenarios.fleet:wait"
+LETTERS = "tests.scenarios.fleet:write_letters"
 
 
 class Fleet:
@@ -62,6 +64,9 @@ class Fleet:
 
     def waiter(self, name: str, run_id: str) -> Child:
         return self._spawner.start(self.folder, name, WAIT, store=self.store, run_id=run_id)
+
+    def letters(self, sender: str, count: int) -> Child:
+        return self._spawner.start(self.folder, sender, LETTERS, store=self.store, sender=sender, count=count)
 
     def open(self, gate: str) -> None:
         (self.folder / gate).touch()
@@ -509,6 +514,34 @@ def test_a_listening_run_gets_events_from_another_process_while_it_is_executed_e
     assert fleet.result() == [{"number": 1}, {"number": 2}]
 
 
+def test_events_of_several_senders_are_each_taken_once_and_in_order_while_workers_die(fleet: Fleet) -> None:
+    fleet.start("collector", 60)
+    workers = [fleet.worker("worker-0")]
+    senders = [fleet.letters(f"sender-{number}", 20) for number in range(3)]
+    for number in (1, 2, 3):
+        until(lambda number=number: len(taken_events(fleet)) >= 12 * number, what=f"letter {12 * number}")
+        workers[-1].kill()
+        workers.append(fleet.worker(f"worker-{number}"))
+    for sender in senders:
+        sender.result()
+    letters = fleet.result()
+    assert sorted(letters) == sorted([f"sender-{number}", letter] for number in range(3) for letter in range(20))
+    for number in range(3):
+        assert [letter for sender, letter in letters if sender == f"sender-{number}"] == list(range(20))
+
+
+def taken_events(fleet: Fleet) -> list[int]:
+    return [event["taken_by"] for event in living_snapshot(fleet.database).events if event["taken_by"]]
+
+
+def test_a_worker_with_one_slot_executes_a_parent_and_its_child(fleet: Fleet) -> None:
+    """A waiting parent holds no worker."""
+    fleet.start("mother", "gate")
+    fleet.open("gate")
+    fleet.worker("worker", concurrency=1)
+    assert fleet.result() == ["first", "gate", "third"]
+
+
 def test_a_parent_and_its_child_go_on_in_another_process_after_a_kill(fleet: Fleet) -> None:
     doomed = fleet.runner("doomed", "mother", "gate", lease="1h")
     fleet.began("second")
@@ -601,6 +634,37 @@ def test_a_run_that_is_executed_elsewhere_is_cancelled_within_seconds(fleet: Fle
     assert fleet.bodies("second", event="end") == []
 
 
+def test_a_cancellation_is_acknowledged_and_happens_or_comes_too_late(fleet: Fleet) -> None:
+    """Runs are cancelled while another process is ending them: there is no third way."""
+    chance = random.Random(1)
+
+    async def one(client: Client, number: int) -> tuple[bool, str]:
+        run = await client.start("parcel", number * 10 + 1, run_id=f"parcel-{number}")
+        await asyncio.wait({asyncio.ensure_future(run.result(PATIENCE_S))}, timeout=chance.uniform(0, 0.3))
+        acknowledged = True
+        try:
+            await run.cancel()
+        except RunFinished:
+            acknowledged = False
+        try:
+            await run.result(PATIENCE_S)
+        except RunCancelled:
+            return acknowledged, "cancelled"
+        return acknowledged, "completed"
+
+    async def all_of_them(client: Client) -> list[tuple[bool, str]]:
+        return await asyncio.gather(*(one(client, number) for number in range(60)))
+
+    fleet.client(lambda client: client.list())
+    worker = fleet.worker("worker", concurrency=20)
+    outcomes = fleet.client(all_of_them)
+    assert set(outcomes) <= {(True, "cancelled"), (False, "completed")}
+    assert len(set(outcomes)) == 2, "the moments were badly chosen"
+    fleet.open("closing time")
+    assert worker.result() == "closed"
+    assert not worker.errors
+
+
 def test_a_cancellation_that_was_acknowledged_survives_the_death_of_the_worker(fleet: Fleet) -> None:
     fleet.start("guarded", "gate")
     worker = fleet.worker("worker")
@@ -662,6 +726,21 @@ def test_an_interrupted_script_leaves_its_run_resumable(fleet: Fleet, kind: str)
         assert (output, errors) == ("['first', 'gate', 'third']\n", "")
     assert len(fleet.bodies("first")) == 1
     assert [line["attempt"] for line in fleet.bodies("second")] == [1, 1]
+
+
+@pytest.mark.parametrize("kind", ["async", "thread"])
+def test_a_body_that_exits_the_program_ends_it_and_leaves_the_run_resumable(fleet: Fleet, kind: str) -> None:
+    with script(fleet, "leaver", kind) as first, within(5.0):
+        _, errors = first.communicate(timeout=PATIENCE_S)
+        assert first.returncode == 3
+        assert "Traceback" not in errors
+    assert fleet.status() == "pending"
+    assert lock_files(fleet.database) == []
+    fleet.open("mercy")
+    with script(fleet, "leaver", kind) as second:
+        assert second.communicate(timeout=PATIENCE_S) == ("stayed\n", "")
+    assert len(fleet.bodies("first")) == 1
+    assert [line["attempt"] for line in fleet.bodies("exit")] == [1, 1]
 
 
 def test_an_interrupted_script_leaves_a_sleeping_run_asleep(fleet: Fleet) -> None:
