@@ -92,19 +92,19 @@ def checked_event(event: object) -> str:
         raise InvalidOption("event", event, error.reason) from None
 
 
-def checked_run_id(run_id: object) -> str:
-    """Return a run's id, up to 255 printable characters; anything else is an InvalidOption.
+def checked_run_id(run_id: object, option: str = "run_id") -> str:
+    """Return a run's id, or the id of a sent event: up to 255 printable characters; else raise InvalidOption.
 
     Starting and waiting share this, so that every run that can be started can be waited for.
     """
     if not isinstance(run_id, str):
-        raise InvalidOption("run_id", run_id, f"it is text, not {type(run_id).__name__}")
+        raise InvalidOption(option, run_id, f"it is text, not {type(run_id).__name__}")
     if not run_id or run_id.isspace():
-        raise InvalidOption("run_id", run_id, "it is empty")
+        raise InvalidOption(option, run_id, "it is empty")
     if len(run_id) > MAX_RUN_ID_LENGTH:
-        raise InvalidOption("run_id", run_id, f"it has {len(run_id)} characters, and {MAX_RUN_ID_LENGTH} is the most")
+        raise InvalidOption(option, run_id, f"it has {len(run_id)} characters, and {MAX_RUN_ID_LENGTH} is the most")
     if not run_id.isprintable():
-        raise InvalidOption("run_id", run_id, "it has a character that cannot be printed")
+        raise InvalidOption(option, run_id, "it has a character that cannot be printed")
     return str.__str__(run_id)
 
 

@@ -14,6 +14,8 @@ from flowgraph.model.run import RunStatus
 
 
 def _tags(tags: Mapping[str, str] | None) -> dict[str, str]:
+    if tags is not None and not all(isinstance(part, str) for pair in dict(tags).items() for part in pair):
+        raise InvalidOption("tags", tags, "they are a mapping of text to text")
     return dict(tags or {})
 
 

@@ -26,7 +26,7 @@ from flowgraph.model.checkpoint import COMPLETED, FAILED, RETRYING, STARTED, STE
 from flowgraph.runtime import codec, failures
 from flowgraph.runtime.calls import BACKOFF
 from flowgraph.runtime.halt import Aborting, Failing, RunHalted
-from flowgraph.runtime.history import AT_MOST_ONCE, DEADLINE, UNSET, Entry
+from flowgraph.runtime.history import AT_MOST_ONCE, SUSPENDED, UNSET, Entry
 from flowgraph.runtime.remote import guarded
 
 if TYPE_CHECKING:
@@ -103,11 +103,13 @@ async def _attempt(
     CURRENT.set(scope)
     started_us = run.clock.now_us()
     detail = AT_MOST_ONCE if options.at_most_once else None if item is None else item.mark
+    deadline_us = None if options.timeout is None else _deadline_us(run, path)
     if options.at_most_once:
         await run.saved(path, STEP, STARTED, attempt=attempt - 1, started_us=started_us, detail=detail)
+        run.once.add(path)
     if run.engine.observers:
         run.engine.observe_start(run.id, path, attempt)
-    deadline = None if options.timeout is None else Deadline(run, path, options.timeout)
+    deadline = None if options.timeout is None else Deadline(run, path, options.timeout, deadline_us)
     try:
         if deadline is None and options.executor is None and is_async(handler):  # The way of most steps.
             value = await handler(*args)
@@ -210,6 +212,7 @@ def _final(
     call = run.calls.get(path)
     if call is not None:
         call.saving = True
+    run.once.discard(path)
     run.save(
         path, STEP, state, attempt=attempt, started_us=started_us, payload=payload, detail=detail, then=then, copy=copy
     )
@@ -266,16 +269,23 @@ def saved_arguments(path: str, fn: Callable[..., Any] | None, args: Any, kwargs:
         raise SerializationError(path, error.type_name, error.reason) from None
 
 
+def _deadline_us(run: Execution, path: str) -> int | None:
+    """When an attempt times out that was suspended and goes on."""
+    entry = run.history.entries.get(path)
+    return entry.due_us if entry is not None and entry.detail == SUSPENDED else None
+
+
 class Deadline:
     """Bounds an attempt by the runtime's clock, as ``asyncio.timeout`` does by the loop's.
 
     A suspension does not end an attempt: its deadline is saved then, and holds when the run goes on.
     """
 
-    def __init__(self, run: Execution, path: str, timeout_s: float) -> None:
+    def __init__(self, run: Execution, path: str, timeout_s: float, due_us: int | None) -> None:
         self._run = run
         self._path = path
         self._timeout_s = timeout_s
+        self._due_us = due_us
         self.expired = False
 
     async def __aenter__(self) -> None:
@@ -284,11 +294,7 @@ class Deadline:
         self._task = task
         self._cancelling = task.cancelling()
         clock = self._run.clock
-        entry = self._run.history.entries.get(self._path)
-        if entry is not None and entry.detail == DEADLINE and entry.due_us is not None:
-            due_us = entry.due_us
-        else:
-            due_us = clock.now_us() + round(self._timeout_s * 1e6)
+        due_us = clock.now_us() + round(self._timeout_s * 1e6) if self._due_us is None else self._due_us
         self._run.deadlines[self._path] = due_us
         self._timer = clock.call_at(due_us, self._expire)
 

@@ -23,6 +23,7 @@ from flowgraph.errors import (
     RunNotFound,
     RunTimedOut,
     SerializationError,
+    StoreUnavailable,
     WorkflowNotFound,
 )
 from flowgraph.model import Duration, RunStatus, checked_name, failure_of, microseconds
@@ -98,6 +99,8 @@ class Run(Generic[T_co]):
         except codec.Unsaveable as error:
             raise SerializationError(name, error.type_name, error.reason) from None
         _check_size(name, text)
+        if id is not None:
+            checked_run_id(id, "id")
         now_us = self._client._clock.now_us()
         self._client._check_ended(self.id, await self._client._journal.commit(Send(self.id, event, text, now_us, id)))
 
@@ -130,7 +133,8 @@ class Client(Starting):
     """
 
     def __init__(self, store: str | None = None, *, workflows: Any = None, clock: Clock | None = None) -> None:
-        self._store = open_store(store_url(store))
+        self._url = store_url(store)
+        open_store(self._url)  # So that a bad URL is refused here; each opening has a store of its own.
         self._table: WorkflowTable = table_of(workflows)
         self._clock: Clock = clock or SystemClock()
         self._durability: Literal["full", "relaxed"] = "full"
@@ -141,7 +145,11 @@ class Client(Starting):
         self._open = False
 
     async def __aenter__(self) -> Self:
-        self._journal = await Journal.open(self._store, durability=self._durability, on_change=self._store_changed)
+        if self._open:
+            raise InvalidOption(type(self).__name__.lower(), self._url, "it is open already")
+        self._journal = await Journal.open(
+            open_store(self._url), durability=self._durability, on_change=self._store_changed
+        )
         self._open = True
         return self
 
@@ -149,10 +157,9 @@ class Client(Starting):
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self._open = False
+        for run_id in list(self._watchers):
+            self._tell(run_id, _closed(type(self).__name__))
         await self._journal.close()
-        for futures in self._watchers.values():
-            for future in futures:
-                future.cancel()
 
     # Starting ---------------------------------------------------------------------------------------------------------
 
@@ -277,7 +284,7 @@ class Client(Starting):
             outcomes = await self._journal.ask(Outcomes(ids)) if ids else ()
         except Exception as error:  # noqa: BLE001 (it is raised where the result is waited for)
             for run_id in ids:
-                self._tell(run_id, error)
+                self._tell(run_id, error if self._open else _closed(type(self).__name__))
         else:
             for outcome in outcomes:
                 if outcome.status is not None and outcome.status.finished:
@@ -308,6 +315,10 @@ def _resolve(future: asyncio.Future[Outcome], told: Outcome | Exception) -> None
         future.set_exception(told)
     else:
         future.set_result(told)
+
+
+def _closed(kind: str) -> StoreUnavailable:
+    return StoreUnavailable(f"The {kind} was closed while a result was waited for; the run goes on when it is opened.")
 
 
 def _late(run_id: str) -> TimeoutError:

@@ -53,7 +53,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger("flowgraph")
 
 PAYLOAD_LIMIT = 8 * 1024 * 1024
-_LOOK_FOR_DEAD_S = 1.0
+_LOOK_FOR_DEAD_S = 2.0
 _CLAIM_AGAIN_S = 1.0
 _UNWIND_S = 5.0
 """Tasks that are still there so long after their run was told to stop are cancelled, again and again."""
@@ -122,6 +122,12 @@ class Engine:
     async def open(self) -> None:
         """Register, take over what dead workers left, and begin to claim."""
         self._uninstall = install_task_factory(self.loop)
+        if not hasattr(self.loop, "_scheduled"):
+            logger.warning(
+                "%s does not show its timers: a run suspends although asyncio.timeout or wait_for runs around a wait. "
+                "Use the timeout= of steps.",
+                type(self.loop).__name__,
+            )
         self._unwatch = self.clock.watch(self.is_busy)
         await self._enlist()
         self.journal.start_beating(self._beat, self._lease_us / 3e6)
@@ -144,12 +150,14 @@ class Engine:
                 timer.cancel()
         for run in list(self.resident.values()):
             run.stop(Releasing())
-        await self._all_left()
-        if self._unwinding_timer is not None:
-            self._unwinding_timer.cancel()
-        self._uninstall()
-        self._unwatch()
-        self.threads.shutdown(wait=False)
+        try:
+            await self._all_left()
+        finally:  # Also if whoever closes is cancelled.
+            if self._unwinding_timer is not None:
+                self._unwinding_timer.cancel()
+            self._uninstall()
+            self._unwatch()
+            self.threads.shutdown(wait=False)
         if not self.resident:
             try:
                 await self.journal.commit(Recover(self._worker, self._max_recoveries, self.clock.now_us(), leave=True))
@@ -378,16 +386,15 @@ class Engine:
         self._left.set()
         if not self._closing:
             self._after(run)
+        run.waiting.forget()
 
     def _after(self, run: Execution) -> None:
         """Claim what may have become due because a run left."""
         match run.halt:
             case Completing():
-                is_awaited = run.id in self.awaited
-                if is_awaited:
-                    self.awaited.discard(run.id)
+                due = run.parent_id is not None or run.id in self.awaited
+                if due:
                     self.look()
-                due = is_awaited
             case Suspending():
                 status, wake_us = run.waiting.standing()
                 if wake_us is not None:

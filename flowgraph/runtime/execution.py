@@ -99,6 +99,7 @@ class Execution:
         self.id = claimed.id
         self.epoch = claimed.epoch
         self.input = claimed.input
+        self.parent_id = claimed.parent_id
         policy = workflow.step_retry or _DEFAULT_POLICY
         self.attempting = Attempting(policy, policy.max_attempts)
         """The options of steps that give none."""
@@ -117,6 +118,8 @@ class Execution:
         """Those of them that were given up, since they timed out."""
         self.deadlines: dict[str, int] = {}
         """When the attempts that are being made time out, by the paths of their steps."""
+        self.once: set[str] = set()
+        """The at-most-once steps whose attempts are being made."""
         self.halt: Halt | None = None
         self.concluded = False
         self.stopwatch = Stopwatch(self.clock, max(claimed.executed_us, self.history.executed_us))
@@ -210,6 +213,8 @@ class Execution:
             del self.bodies[call.path]
         if not call.saving and self.calls.get(call.path) is call:
             self._body_gave_up(call)
+        if self.halt is not None:
+            call.task = None
         self._task_done(task)
 
     def _body_gave_up(self, call: Call) -> None:
@@ -241,12 +246,15 @@ class Execution:
         try:
             await join
         except asyncio.CancelledError:
-            call.waiters.remove(join)
+            if join in call.waiters:
+                call.waiters.remove(join)
             if self.halt is None and not any(waiter.counts for waiter in call.waiters):
                 self.abandon(call)
             raise
         finally:
             self._joined -= 1
+            join.call = None  # Join and call hold each other, and a traceback would hold the join.
+            del join
         return self.history.entries[call.path]
 
     async def replayed(self, entry: Entry) -> None:
@@ -263,6 +271,7 @@ class Execution:
             await join
         finally:
             self._joined -= 1
+            del join
 
     async def settled(self) -> None:
         """Wait until nothing of the run is ready to go on, and every result has been delivered."""
@@ -366,6 +375,8 @@ class Execution:
                 join.set_result(None)
             else:
                 self.deliveries.add(entry.sequence, join)
+        call.waiters = []
+        call.task = None
 
     def child_started(self, answer: Any) -> None:
         """Hear what became of the start of a child run."""

@@ -128,8 +128,8 @@ class History:
 
 
 AT_MOST_ONCE = "at most once"
-DEADLINE = "deadline"
-"""The detail of a row that saves when the attempt under way times out."""
+SUSPENDED = "suspended"
+"""The detail of a row that says of an attempt that it was suspended, not cut off, and when it times out."""
 
 
 def ancestors(path: str) -> Iterator[str]:

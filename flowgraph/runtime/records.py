@@ -61,7 +61,7 @@ def _waits(rows: list[Checkpoint]) -> Iterable[WaitRecord]:
                 event=row.detail if kind == "listen" else None,
                 run_id=row.detail if kind == "workflow" else None,
             )
-        elif row.state == RETRYING:
+        elif row.state == RETRYING and row.due_us is not None:
             yield WaitRecord("retry", row.path, moment(row.finished_us), _moment(row.due_us))
 
 
@@ -82,7 +82,7 @@ class _Node:
 
     def add(self, row: Checkpoint) -> None:
         self.last = row
-        if row.state == RETRYING:
+        if row.state == RETRYING and row.due_us is not None:  # Without it, a backoff was given up.
             self.failures.append(_attempt(row))
 
     def record(self) -> StepRecord:

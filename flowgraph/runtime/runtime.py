@@ -70,6 +70,8 @@ class Runtime(Client):
         self._durability = durability
         self._concurrency = count(concurrency, "concurrency")
         self._executors = _checked_executors(executors)
+        if not isinstance(strict, bool):
+            raise InvalidOption("strict", strict, "it is True or False")
         self._strict = strict
         self._lease_us = microseconds(lease, "lease")
         if self._lease_us < 1_000_000:
@@ -102,10 +104,12 @@ class Runtime(Client):
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        if self._engine is not None:
-            await self._engine.close()
-        self._engine = None
-        await super().__aexit__(kind, error, traceback)
+        engine, self._engine = self._engine, None
+        try:
+            if engine is not None:
+                await engine.close()
+        finally:
+            await super().__aexit__(kind, error, traceback)
 
     def observe(self, observer: Observer) -> None:
         """Call `observer(run_id, what)` for each committed row, and with (path, attempt) when an attempt begins."""

@@ -69,7 +69,11 @@ class StepScope:
 
     def info(self) -> StepInfo:
         run = self.run
-        return StepInfo(run.id, run.workflow.name, self.path, self.attempt, self.index, f"{run.id}:{self.path}")
+        return StepInfo(run.id, run.workflow.name, self.path, self.attempt, self.index, self._key())
+
+    def _key(self) -> str:
+        """Text that no other step of any run has: a colon ends the run's id."""
+        return f"{self.run.id.replace('%', '%25').replace(':', '%3A')}:{self.path}"
 
     # Entering a call --------------------------------------------------------------------------------------------------
 
@@ -384,6 +388,8 @@ class StepScope:
         run = self.run
         if run.halt is not None:
             raise run.halt.signal()
+        if self.closed:  # A thread of an attempt that timed out has no say any more.
+            raise halt.signal()
         if run.engine.on_loop():
             run.stop(halt)
         else:

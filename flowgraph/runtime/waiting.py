@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 from flowgraph.errors import DuplicateStep, RunNotFound, StoreError
 from flowgraph.model import RunStatus, failure_of, failure_text, is_below
-from flowgraph.model.checkpoint import CANCELLED, COMPLETED, FAILED, STARTED, STEP, WAIT_FOR_WORKFLOW
+from flowgraph.model.checkpoint import CANCELLED, COMPLETED, FAILED, RETRYING, STARTED, STEP, WAIT_FOR_WORKFLOW
 from flowgraph.model.store import Event, Inbox, Mail, Note, Outcome, Outcomes
 from flowgraph.runtime import failures
 from flowgraph.runtime.calls import BACKOFF, LISTENING, SLEEPING, WAITING, Call, Wait
 from flowgraph.runtime.halt import Breaking, Cancelling, Suspending
-from flowgraph.runtime.history import DEADLINE
+from flowgraph.runtime.history import SUSPENDED
 from flowgraph.runtime.tasks import WaitGraph, is_quiet
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ class Waiting:
         if parked and not graph.durable:
             self._break_circles(graph)
         elif parked and not self._ends_soon() and not run.threads:
-            self._save_deadlines()
+            self._save_attempts()
             run.stop(Suspending())
         elif self._waits or self.doubled:
             if self._waits and self._all_bodies_wait(graph):
@@ -102,13 +102,14 @@ class Waiting:
                 run.go_on()
             self._stay(graph.reason or (_STRAY if run.threads else None))
 
-    def _save_deadlines(self) -> None:
-        """Save when the attempts that are under way time out, unless it is saved already."""
-        for path, due_us in self._run.deadlines.items():
-            entry = self._run.history.entries.get(path)
-            if entry is None or entry.detail != DEADLINE:
-                attempt, now_us = (0 if entry is None else entry.attempt), self._run.clock.now_us()
-                self._run.save(path, STEP, STARTED, started_us=now_us, attempt=attempt, due_us=due_us, detail=DEADLINE)
+    def _save_attempts(self) -> None:
+        """Save of the attempts under way that have to know it that they are suspended, and when they time out."""
+        run = self._run
+        for path in {*run.deadlines, *run.once}:
+            entry, due_us = run.history.entries.get(path), run.deadlines.get(path)
+            if entry is None or entry.detail != SUSPENDED or entry.due_us != due_us:
+                attempt, now_us = (0 if entry is None else entry.attempt), run.clock.now_us()
+                run.save(path, STEP, STARTED, started_us=now_us, attempt=attempt, due_us=due_us, detail=SUSPENDED)
 
     def _all_bodies_wait(self, graph: WaitGraph) -> bool:
         """Tell whether each attempt that is being made waits durably, or for a task of its own that does."""
@@ -182,6 +183,10 @@ class Waiting:
         if self._run.calls.get(call.path) is call:
             del self._run.calls[call.path]
             self._run.save(call.path, call.kind, CANCELLED, started_us=wait.since_us)
+        elif wait.kind == BACKOFF and (entry := self._run.history.entries.get(call.path)):
+            self._run.save(
+                call.path, STEP, RETRYING, started_us=entry.started_us, attempt=entry.attempt, payload=entry.payload
+            )
         for join in call.waiters:
             join.cancel()
 
@@ -302,6 +307,8 @@ class Waiting:
         self._run.go_on()
         del self._waits[wait.call.path]
         wait.call.wait = None
+        if wait.target is not None:
+            self._run.engine.awaited.discard(wait.target)
         self._disarm(wait.call.path)
 
     def watched(self, outcome: Outcome) -> None:
@@ -344,6 +351,12 @@ class Waiting:
             for join in wait.call.waiters:
                 if not join.done():
                     join.refuse(halt.signal())
+
+    def forget(self) -> None:
+        """The run has left this process: waits and calls need not hold each other any more."""
+        for wait in self._waits.values():
+            wait.call.wait = None
+            wait.call.waiters = []
 
     def standing(self) -> tuple[RunStatus, int | None]:
         """The status of a run that does nothing but wait, and when it is to be woken."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import threading
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import partial
@@ -26,7 +27,7 @@ from flowgraph import (
     step,
     workflow,
 )
-from tests.runtime.support import nothing, opened, result_of
+from tests.runtime.support import nothing, opened, result_of, until
 
 BAD_DURATIONS = [
     -1,
@@ -246,7 +247,7 @@ def test_a_name_given_as_a_positional_argument_is_explained() -> None:
     ("options", "option"),
     [
         ({"durability": "none"}, "durability"), ({"lease": 0}, "lease"), ({"lease": "soon"}, "lease"),
-        ({"lease": -5}, "lease"), ({"executors": {"a": 1}}, "executors"),
+        ({"lease": -5}, "lease"), ({"executors": {"a": 1}}, "executors"), ({"strict": "yes"}, "strict"),
     ],
     ids=str,
 )  # fmt: skip
@@ -282,6 +283,16 @@ async def test_a_store_that_cannot_be_opened_is_a_store_error(tmp_path: Path) ->
                 pass
         assert place.name in str(refused.value)
     assert file.read_text().startswith("this is no database")
+
+
+async def test_a_store_that_cannot_be_opened_leaves_no_thread_behind(tmp_path: Path) -> None:
+    file = tmp_path / "no-database.db"
+    file.write_text("this is no database, and long enough to have a header" * 100)
+    before = threading.active_count()
+    for _ in range(5):
+        with pytest.raises(StoreError):
+            await Runtime(f"sqlite:///{file}", workflows=()).__aenter__()
+    await until(lambda: threading.active_count() <= before)
 
 
 async def test_the_folder_of_a_store_is_made(tmp_path: Path) -> None:

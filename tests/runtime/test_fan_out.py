@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -452,6 +453,28 @@ async def test_items_are_read_no_faster_than_they_are_worked_on(as_async: bool) 
 
     assert (read, done) == (50, 50)
     assert max(ahead) <= 4
+
+
+async def test_an_async_iterator_is_closed_when_the_map_fails() -> None:
+    closed: list[str] = []
+
+    async def items() -> AsyncIterator[int]:
+        try:
+            for number in range(100):
+                yield number
+        finally:
+            closed.append("closed")
+
+    @workflow
+    async def flow() -> str:
+        with pytest.raises(MapFailed):
+            await step.map("items", failing(), items(), max_attempts=1, concurrency=2)
+        gc.collect()
+        await asyncio.sleep(0)
+        return "caught"
+
+    assert await result_of(flow) == "caught"
+    assert closed == ["closed"]
 
 
 async def test_an_async_iterator_may_call_steps() -> None:

@@ -258,6 +258,26 @@ async def test_what_is_left_of_a_backoff_is_waited_for_after_a_give_back(store: 
     assert flaky.calls == 2
 
 
+async def test_a_backoff_that_user_code_cancelled_is_no_wait_any_more(frozen: VirtualClock) -> None:
+    async with opened(clock=frozen) as runtime:
+
+        @workflow
+        async def flow() -> None:
+            policy = RetryPolicy(initial="1h", cap="1h", jitter=False)
+            task = asyncio.create_task(step("flaky", failing(), retry=policy))
+            await until(lambda: _failures(runtime, 1))
+            task.cancel()
+            await asyncio.wait([task])
+            await step.sleep("nap", "1d")
+
+        run = await runtime.start(flow, run_id="r")
+        await reached(run, RunStatus.SLEEPING)
+        record = await run.describe()
+
+    assert record.wake_at == frozen.now() + timedelta(days=1)
+    assert [wait.path for wait in record.waits] == ["nap"]
+
+
 async def test_a_bad_delay_in_retry_after_is_a_failure_and_not_a_hang() -> None:
     flaky = Flaky(RetryAfter(-5, "backwards"))
 
@@ -610,6 +630,31 @@ async def test_at_most_once_below_a_failed_attempt_does_not_run_again() -> None:
         return await step("parent", parent)
 
     assert await result_of(flow) == "gave up"
+    assert bodies == [1]
+
+
+@pytest.mark.parametrize("wait", ["sleep", "child"])
+async def test_at_most_once_holds_for_a_parent_that_waits_and_fails_nothing(wait: str) -> None:
+    """Nothing crashed, so there is no unknown outcome: the run stays with the body instead of suspending."""
+    bodies: list[int] = []
+
+    @workflow
+    async def child() -> None:
+        await step.sleep("nap", "1h")
+
+    async def parent() -> str:
+        bodies.append(1)
+        if wait == "sleep":
+            await step.sleep("nap", "1h")
+        else:
+            await step.execute_workflow("child", child)
+        return "paid"
+
+    @workflow
+    async def flow() -> str:
+        return await step("parent", parent, at_most_once=True)
+
+    assert await result_of(flow, also=(child,)) == "paid"
     assert bodies == [1]
 
 

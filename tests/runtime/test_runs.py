@@ -516,6 +516,18 @@ async def test_lists_are_newest_first_and_paged(frozen: VirtualClock) -> None:
     assert pages == [["r-6", "r-5", "r-4"], ["r-3", "r-2", "r-1"], ["r-0"]]
 
 
+async def test_pages_lose_no_run_that_was_started_at_the_same_moment(frozen: VirtualClock) -> None:
+    names = ["d", "a", "g", "b", "f", "c", "e"]
+    async with opened(adding, clock=frozen) as runtime:
+        for name in names:
+            await runtime.start(adding, 1, run_id=name)
+        seen: list[str] = []
+        while page := await runtime.list(RunQuery(limit=2, after=seen[-1] if seen else None)):
+            seen += [record.id for record in page]
+
+    assert seen == names[::-1]
+
+
 async def test_a_list_is_filtered_by_workflow_status_time_and_tags(frozen: VirtualClock) -> None:
     async with opened(adding, listening, clock=frozen) as runtime:
         start = frozen.now()
@@ -614,6 +626,34 @@ async def test_one_runtime_sees_the_end_of_a_run_that_another_executes(store: st
     async with opened(store=store) as asking, opened(adding, store=store):
         run = await asking.start("adding", 1)
         assert await run.result() == 3
+
+
+async def test_one_runtime_cancels_a_run_that_another_executes(store: str) -> None:
+    begun = asyncio.Event()
+
+    @workflow
+    async def flow() -> None:
+        begun.set()
+        await asyncio.Event().wait()
+
+    async with opened(flow, store=store) as one, opened(flow, store=store) as two:
+        run = await one.start(flow, run_id="r")
+        await begun.wait()
+        await (await two.get("r")).cancel()
+        assert await ended(run) == RunStatus.CANCELLED
+
+
+async def test_a_step_may_start_a_run_and_wait_for_it() -> None:
+    async with opened(adding) as runtime:
+
+        async def inside() -> int:
+            return await runtime.run(adding, 4)
+
+        @workflow
+        async def flow() -> int:
+            return await step("inside", inside)
+
+        assert await runtime.run(flow) == 6
 
 
 async def test_a_run_that_one_runtime_holds_is_not_taken_by_another(store: str) -> None:
@@ -807,6 +847,18 @@ async def test_a_runtime_or_client_that_is_not_open_says_so(make: Any) -> None:
                 await call
         async with closed:
             pass
+
+
+async def test_a_runtime_may_be_opened_again_or_says_that_it_may_not(store: str) -> None:
+    for url in (store, "sqlite:///:memory:"):
+        runtime = opened(adding, store=url)
+        async with runtime:
+            assert await runtime.run(adding, 1) == 3
+        try:
+            async with runtime:
+                assert await runtime.run(adding, 2) == 4
+        except InvalidOption as error:
+            assert "again" in str(error)  # noqa: PT017
 
 
 async def test_a_handle_of_a_closed_runtime_says_so() -> None:

@@ -344,6 +344,77 @@ async def test_steps_run_under_gather_and_task_groups_side_by_side() -> None:
     assert await result_of(flow) == [0, 1, 2, 3]
 
 
+# Info -----------------------------------------------------------------------------------------------------------------
+
+
+async def test_info_in_the_workflow_itself() -> None:
+    @workflow(name="informed")
+    async def flow() -> list[Any]:
+        info = step.info()
+        return [info.run_id, info.workflow, info.path, info.attempt, info.index]
+
+    async with opened(flow) as runtime:
+        assert await runtime.run(flow, run_id="r") == ["r", "informed", "", 1, None]
+
+
+async def test_the_idempotency_key_is_the_same_for_all_attempts_and_claims_of_a_step() -> None:
+    keys: list[str] = []
+
+    async def body() -> str:
+        keys.append(step.info().idempotency_key)
+        if len(keys) < 3:
+            raise ValueError("again")
+        await step.sleep("pause", "1h")
+        return "done"
+
+    @workflow
+    async def flow() -> str:
+        return await step("body", body)
+
+    assert await result_of(flow) == "done"
+    assert len(keys) >= 4
+    assert len(set(keys)) == 1
+
+
+async def test_the_idempotency_key_differs_from_every_other_steps() -> None:
+    keys: list[str] = []
+
+    async def body(*_: Any) -> None:
+        keys.append(step.info().idempotency_key)
+
+    async def parent() -> None:
+        await step("a", body)
+
+    @workflow
+    async def flow() -> None:
+        for name in ("a", "b", "a/a", "items[0]"):
+            await step(name, body)
+        await step("parent", parent)
+        await step.map("items", body, [1, 2])
+        await step.map("keyed", body, [1, 2], key=str)
+
+    async with opened(flow) as runtime:
+        await runtime.run(flow)
+        await runtime.run(flow)
+
+    assert len(keys) == 2 * 9
+    assert len(set(keys)) == len(keys)
+
+
+async def test_the_idempotency_key_differs_however_run_ids_and_names_are_chosen() -> None:
+    keys: list[str] = []
+
+    @workflow
+    async def flow(name: str) -> None:
+        await step(name, lambda: keys.append(step.info().idempotency_key))
+
+    async with opened(flow) as runtime:
+        await runtime.run(flow, "1:pay", run_id="order")
+        await runtime.run(flow, "pay", run_id="order:1")
+
+    assert keys[0] != keys[1]
+
+
 # Decorated steps ------------------------------------------------------------------------------------------------------
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import inspect
+import weakref
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
@@ -528,6 +530,36 @@ async def test_a_foreign_task_made_inside_a_run_is_neither_waited_for_nor_cancel
         assert not keep_alives[0].done()
         hang_up.set()
         assert await keep_alives[0] is True
+
+
+async def test_a_suspended_run_holds_neither_memory_nor_tasks(frozen: VirtualClock) -> None:
+    class Big:
+        pass
+
+    held: list[weakref.ref[Big]] = []
+
+    async def hold() -> None:
+        big = Big()
+        held.append(weakref.ref(big))
+        await step.sleep("nap", "1d")
+        del big
+
+    @workflow
+    async def flow() -> None:
+        await asyncio.gather(step("parent", hold), hold(), asyncio.shield(step.listen("event")))
+
+    tasks = len(asyncio.all_tasks())
+    async with opened(flow, clock=frozen) as runtime:
+        runs = [await runtime.start(flow) for _ in range(20)]
+        for run in runs:
+            await reached(run, RunStatus.LISTENING)
+        await settle()
+        gc.collect()
+        alive = sum(ref() is not None for ref in held)
+        assert len(asyncio.all_tasks()) <= tasks + 1
+
+    assert len(held) == 40
+    assert alive <= 2  # What the last of them left behind may linger.
 
 
 async def test_statuses_of_several_waits_are_listening_over_waiting_over_sleeping(frozen: VirtualClock) -> None:

@@ -221,6 +221,37 @@ async def _waits_for(run: Any, path: str) -> bool:
     return path in [wait.path for wait in (await run.describe()).waits]
 
 
+async def test_a_thread_that_timed_out_has_no_say_in_the_run_any_more(frozen: VirtualClock) -> None:
+    begun, release, done = threading.Event(), threading.Event(), threading.Event()
+    hold = asyncio.Event()
+
+    def zombie() -> None:
+        begun.set()
+        release.wait(10)
+        try:
+            step.fail("from the grave")
+        finally:
+            done.set()
+
+    @workflow
+    async def flow() -> str:
+        with pytest.raises(StepTimeout):
+            await step("zombie", zombie, timeout="5s", max_attempts=1)
+        await step("hold", hold.wait)
+        return "alive"
+
+    async with opened(flow, clock=frozen) as runtime:
+        run = await runtime.start(flow)
+        await until(begun.is_set)
+        frozen.advance("5s")
+        await settle(50)
+        release.set()
+        await until(done.is_set)
+        await settle(50)
+        hold.set()
+        assert await run.result() == "alive"
+
+
 async def test_threads_do_not_outlive_many_runtimes() -> None:
     @workflow
     async def flow() -> str:

@@ -322,6 +322,8 @@ def _converted(
         converted = tuple(convert(index, ANY, value) for index, value in enumerate(args))
         return converted, {name: convert(name, ANY, value) for name, value in kwargs.items()}
     signature, plans = parameters_of(fn)
+    if not plans and not args and not kwargs:  # Binding costs as much as a step.
+        return (), {}
     try:
         bound = signature.bind(*args, **kwargs)
     except TypeError as error:
