@@ -129,7 +129,7 @@ class History:
 
 AT_MOST_ONCE = "at most once"
 SUSPENDED = "suspended"
-"""The detail of a row that says of an attempt that it was suspended, not cut off, and when it times out."""
+"""The detail of a row that says when a suspended attempt times out."""
 
 
 def ancestors(path: str) -> Iterator[str]:

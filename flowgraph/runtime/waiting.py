@@ -32,6 +32,7 @@ _MOST_SPINS = 1_000
 _RECHECK_S = 1.0
 """So long after it was found that a run with waits cannot suspend, it is looked at again."""
 _STRAY = "a thread of a step that was given up is still at work"
+_ONCE = "an at-most-once step waits, and its body must not run again"
 _ACTIVE_S = 0.1
 """So long after its last commit a run that waits for something outside its steps counts as busy."""
 
@@ -92,22 +93,22 @@ class Waiting:
         parked = graph.is_parked()
         if parked and not graph.durable:
             self._break_circles(graph)
-        elif parked and not self._ends_soon() and not run.threads:
-            self._save_attempts()
+        elif parked and not self._ends_soon() and not run.threads and not run.once:
+            self._save_deadlines()
             run.stop(Suspending())
         elif self._waits or self.doubled:
             if self._waits and self._all_bodies_wait(graph):
                 run.stopwatch.rest()
             else:
                 run.go_on()
-            self._stay(graph.reason or (_STRAY if run.threads else None))
+            self._stay(graph.reason or (_STRAY if run.threads else _ONCE if run.once else None))
 
-    def _save_attempts(self) -> None:
-        """Save of the attempts under way that have to know it that they are suspended, and when they time out."""
+    def _save_deadlines(self) -> None:
+        """Save when the attempts that are suspended time out, unless it is saved already."""
         run = self._run
-        for path in {*run.deadlines, *run.once}:
-            entry, due_us = run.history.entries.get(path), run.deadlines.get(path)
-            if entry is None or entry.detail != SUSPENDED or entry.due_us != due_us:
+        for path, due_us in run.deadlines.items():
+            entry = run.history.entries.get(path)
+            if entry is None or entry.detail != SUSPENDED:
                 attempt, now_us = (0 if entry is None else entry.attempt), run.clock.now_us()
                 run.save(path, STEP, STARTED, started_us=now_us, attempt=attempt, due_us=due_us, detail=SUSPENDED)
 
