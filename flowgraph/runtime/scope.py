@@ -55,7 +55,7 @@ BY_WORKFLOW = object()
 class StepScope:
     """Where steps are called: `path` is that of the step whose attempt this is, "" for the workflow."""
 
-    __slots__ = ("_called", "attempt", "calls", "closed", "index", "path", "run", "spawned")
+    __slots__ = ("_called", "_reports", "attempt", "calls", "closed", "index", "path", "run", "spawned")
 
     def __init__(self, run: Execution, path: str, attempt: int, index: int | None) -> None:
         self.run = run
@@ -64,6 +64,7 @@ class StepScope:
         self.index = index
         self.calls: set[Call] | tuple[()] = ()
         self._called: set[str] | tuple[()] = ()
+        self._reports: set[asyncio.Task[Entry]] | tuple[()] = ()
         self.spawned = False
         self.closed = False
 
@@ -152,8 +153,12 @@ class StepScope:
         """Wait until all that was started in this scope has completed, and close it."""
         run = self.run
         while True:
+            if self._reports:  # Of tasks that may go on to call steps.
+                await asyncio.wait(self._reports)
             if self.spawned or self.calls:
                 await run.settled()
+            if self._reports:
+                continue
             unfinished = [call for call in self.calls if run.calls.get(call.path) is call]
             if not unfinished:
                 break
@@ -376,7 +381,14 @@ class StepScope:
         self._task(path)
         text, _ = codec.dump({"done": done, "total": total})
         if run.reports_anew(path, text):
-            await run.saved(path, PROGRESS, COMPLETED, started_us=run.clock.now_us(), payload=text)
+            report = asyncio.ensure_future(
+                run.saved(path, PROGRESS, COMPLETED, started_us=run.clock.now_us(), payload=text)
+            )
+            self._reports = {*self._reports, report}
+            try:
+                await report
+            finally:
+                self._reports = {*self._reports} - {report}
 
     def fail(self, message: str) -> NoReturn:
         self._stop(Failing(failures.stopped(str(message))))

@@ -24,7 +24,7 @@ from flowgraph import step
 T = TypeVar("T")
 
 ROOT = Path(__file__).resolve().parents[2]
-PATIENCE_S = 30.0
+PATIENCE_S = 90.0
 """A process that takes longer hangs."""
 
 
