@@ -50,7 +50,8 @@ class Checkpoint(msgspec.Struct, frozen=True, gc=False):
     """One row of a run's history. The fields are the columns of table ``checkpoint``, in their order.
 
     `payload` is JSON text: the result (completed), a `Failure` (failed, retrying), the progress, or a map's header.
-    `detail` is the event's name (listen) or the id of the other run (the workflow kinds).
+    `detail` is the event's name (listen); the id of the other run (the workflow kinds), or its workflow's name where
+    wait_for_workflow has ended; "at most once" or "suspended" (steps); or the digest of a streamed item (items).
     `executed_us` is the run's executing time so far.
     """
 

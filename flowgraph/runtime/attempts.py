@@ -27,6 +27,7 @@ from flowgraph.runtime import codec, failures
 from flowgraph.runtime.calls import BACKOFF
 from flowgraph.runtime.halt import Aborting, Failing, RunHalted
 from flowgraph.runtime.history import AT_MOST_ONCE, SUSPENDED, UNSET, Entry
+from flowgraph.runtime.limits import check_size
 from flowgraph.runtime.remote import guarded
 
 if TYPE_CHECKING:
@@ -119,7 +120,7 @@ async def _attempt(
         else:
             value = await _body(run, scope, handler, args, options, deadline)
         text, copy = codec.dump(value, annotation)
-        run.engine.check_size(path, text)
+        check_size(path, text)
     except (KeyboardInterrupt, SystemExit):
         raise
     except codec.Unsaveable as refused:

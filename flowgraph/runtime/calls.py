@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 SLEEPING = "sleep"
 LISTENING = "listen"
-WAITING = "workflow"
+FOR_RUN = "workflow"
 BACKOFF = "retry"
 
 

@@ -14,7 +14,6 @@ from flowgraph.dsl import Workflow, WorkflowTable, checked_event, checked_run_id
 from flowgraph.errors import (
     DefinitionError,
     InvalidOption,
-    PayloadTooLarge,
     RunAborted,
     RunCancelled,
     RunExists,
@@ -34,6 +33,7 @@ from flowgraph.runtime import codec
 from flowgraph.runtime.attempts import saved_arguments
 from flowgraph.runtime.clock import Clock, SystemClock
 from flowgraph.runtime.ids import new_run_id
+from flowgraph.runtime.limits import check_size
 from flowgraph.runtime.settings import store_url
 from flowgraph.runtime.starting import Starting
 from flowgraph.stores import Journal, open_store
@@ -43,8 +43,6 @@ if TYPE_CHECKING:
     from flowgraph.runtime.engine import Engine
 
 T_co = TypeVar("T_co", covariant=True)
-
-PAYLOAD_LIMIT = 8 * 1024 * 1024
 
 
 class Run(Generic[T_co]):
@@ -98,7 +96,7 @@ class Run(Generic[T_co]):
             text, _ = codec.dump(payload)
         except codec.Unsaveable as error:
             raise SerializationError(name, error.type_name, error.reason) from None
-        _check_size(name, text)
+        check_size(name, text)
         if id is not None:
             checked_run_id(id, "id")
         now_us = self._client._clock.now_us()
@@ -168,7 +166,7 @@ class Client(Starting):
     ) -> Run[Any]:
         name, fn = self._named(workflow)
         text = saved_arguments(f"the input of {name}", fn, args, kwargs)
-        _check_size(f"the input of {name}", text)
+        check_size(f"the input of {name}", text)
         checked = new_run_id(self._clock.now_us()) if run_id is None else checked_run_id(run_id)
         started = await self._start(Start(checked, name, text, self._clock.now_us(), _checked_tags(tags)))
         if not started.created:
@@ -338,11 +336,6 @@ def _result(outcome: Outcome, annotation: Any) -> Any:
         case RunStatus.TIMED_OUT:
             raise RunTimedOut(run_id, failure.cause_message if failure else "")
     raise RunFailed(run_id, failure.cause_message if failure else "", failure.cause_type if failure else "")
-
-
-def _check_size(name: str, text: str) -> None:
-    if len(text) > PAYLOAD_LIMIT // 4 and (size := len(text.encode())) > PAYLOAD_LIMIT:
-        raise PayloadTooLarge(name, size, PAYLOAD_LIMIT)
 
 
 def _checked_tags(tags: Mapping[str, str] | None) -> dict[str, str] | None:

@@ -22,7 +22,7 @@ from contextvars import copy_context
 from typing import TYPE_CHECKING, Any
 
 from flowgraph.dsl import Workflow, WorkflowTable, portable
-from flowgraph.errors import InvalidOption, PayloadTooLarge, StoreError, WorkflowNotFound
+from flowgraph.errors import InvalidOption, StoreError, WorkflowNotFound
 from flowgraph.model import CURRENT, Checkpoint, PauseReason, RunStatus
 from flowgraph.model.store import (
     Beat,
@@ -52,7 +52,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("flowgraph")
 
-PAYLOAD_LIMIT = 8 * 1024 * 1024
 _LOOK_FOR_DEAD_S = 2.0
 _CLAIM_AGAIN_S = 1.0
 _UNWIND_S = 5.0
@@ -219,11 +218,6 @@ class Engine:
         if isinstance(executor, ThreadPoolExecutor):
             return executor.submit(copy_context().run, guarded, handler, *args)
         return executor.submit(call_remotely, scope.info(), portable(handler), args)
-
-    def check_size(self, path: str, text: str) -> None:
-        """Refuse a payload that is too large."""
-        if len(text) > PAYLOAD_LIMIT // 4 and (size := len(text.encode())) > PAYLOAD_LIMIT:
-            raise PayloadTooLarge(path, size, PAYLOAD_LIMIT)
 
     def named(self, workflow: Any) -> tuple[str, Callable[..., Any] | None]:
         """A workflow's name, and its function where this process has it."""

@@ -61,6 +61,7 @@ from flowgraph.runtime.halt import (
     Suspending,
 )
 from flowgraph.runtime.history import UNSET, Entry, History
+from flowgraph.runtime.limits import check_size
 from flowgraph.runtime.stopwatch import Stopwatch
 from flowgraph.runtime.tasks import Join, MainTask, Task
 from flowgraph.runtime.waiting import Waiting
@@ -156,7 +157,7 @@ class Execution:
             value = await self.workflow.fn(*args, **kwargs)
             await root.drain()
             output, _ = codec.dump(value, codec.return_annotation(self.workflow.fn))
-            self.engine.check_size(f"the result of {self.workflow.name}", output)
+            check_size(f"the result of {self.workflow.name}", output)
         except codec.Unsaveable as error:
             self.stop(Failing(failures.unsaveable_result(self.workflow.name, error)))
         except (KeyboardInterrupt, SystemExit):

@@ -20,7 +20,6 @@ from flowgraph.model.checkpoint import (
     PROGRESS,
     RETRYING,
     STARTED,
-    WAITING,
 )
 
 UNSET = object()
@@ -121,10 +120,6 @@ class History:
         else:
             entry.state = STARTED
             entry.payload = entry.header
-
-    def waiting(self) -> list[Entry]:
-        """The durable waits that have not ended, in the order in which they began."""
-        return [entry for entry in self.entries.values() if entry.state == WAITING]
 
 
 AT_MOST_ONCE = "at most once"

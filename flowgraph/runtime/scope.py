@@ -38,11 +38,11 @@ from flowgraph.model.checkpoint import (
 )
 from flowgraph.model.store import Start
 from flowgraph.runtime import attempts, codec, failures
-from flowgraph.runtime.calls import LISTENING, SLEEPING, Call
-from flowgraph.runtime.calls import WAITING as WAITING_FOR_RUN
+from flowgraph.runtime.calls import FOR_RUN, LISTENING, SLEEPING, Call
 from flowgraph.runtime.halt import Aborting, Failing
 from flowgraph.runtime.history import UNSET, Entry
 from flowgraph.runtime.ids import child_run_id
+from flowgraph.runtime.limits import check_size
 
 if TYPE_CHECKING:
     from flowgraph.runtime.execution import Execution
@@ -316,7 +316,7 @@ class StepScope:
             child_id = self._child_id(path) if entry is None else str(entry.detail)
             if entry is None:
                 self._start_child(path, child_id, child, fn, args, kwargs, detached=False)
-            call = self._wait(path, EXECUTE_WORKFLOW, WAITING_FOR_RUN, None, entry, target=child_id)
+            call = self._wait(path, EXECUTE_WORKFLOW, FOR_RUN, None, entry, target=child_id)
         return await self._result(call, annotation)
 
     async def start_workflow(
@@ -348,7 +348,7 @@ class StepScope:
     ) -> None:
         run = self.run
         text = attempts.saved_arguments(path, fn, args, kwargs)
-        run.engine.check_size(path, text)
+        check_size(path, text)
         start = Start(
             child_id, child, text, run.clock.now_us(), None, None, run.no, run.epoch, detached,
         )  # fmt: skip
@@ -366,9 +366,7 @@ class StepScope:
         call = self.run.calls.get(path)
         if call is None:
             due_us, timeout_s = self._due(timeout, entry)
-            call = self._wait(
-                path, WAIT_FOR_WORKFLOW, WAITING_FOR_RUN, due_us, entry, target=run_id, timeout_s=timeout_s
-            )
+            call = self._wait(path, WAIT_FOR_WORKFLOW, FOR_RUN, due_us, entry, target=run_id, timeout_s=timeout_s)
         return await self._result(call, annotation)
 
     # The rest ---------------------------------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ from flowgraph.model import RunStatus, failure_of, failure_text, is_below
 from flowgraph.model.checkpoint import CANCELLED, COMPLETED, FAILED, RETRYING, STARTED, STEP, WAIT_FOR_WORKFLOW
 from flowgraph.model.store import Event, Inbox, Mail, Note, Outcome, Outcomes
 from flowgraph.runtime import failures
-from flowgraph.runtime.calls import BACKOFF, LISTENING, SLEEPING, WAITING, Call, Wait
+from flowgraph.runtime.calls import BACKOFF, FOR_RUN, LISTENING, SLEEPING, Call, Wait
 from flowgraph.runtime.halt import Breaking, Cancelling, Suspending
 from flowgraph.runtime.history import SUSPENDED
 from flowgraph.runtime.tasks import WaitGraph, is_quiet
@@ -283,7 +283,7 @@ class Waiting:
         return next((event for event in self._events.values() if event.name == wait.event), None)
 
     def _outcome_for(self, wait: Wait) -> Outcome | None:
-        outcome = self._outcomes.get(wait.target or "") if wait.kind == WAITING else None
+        outcome = self._outcomes.get(wait.target or "") if wait.kind == FOR_RUN else None
         return outcome if outcome is not None and outcome.status is not None and outcome.status.finished else None
 
     def _end(self, wait: Wait, state: str, payload: str | None, take: int | None = None) -> None:
@@ -365,6 +365,6 @@ class Waiting:
         dues = [wait.due_us for wait in self._waits.values() if wait.due_us is not None]
         dues += self._run.deadlines.values()
         status = (
-            RunStatus.LISTENING if LISTENING in kinds else RunStatus.WAITING if WAITING in kinds else RunStatus.SLEEPING
+            RunStatus.LISTENING if LISTENING in kinds else RunStatus.WAITING if FOR_RUN in kinds else RunStatus.SLEEPING
         )
         return status, min(dues, default=None)

@@ -51,7 +51,9 @@ class Terminal:
     def __init__(self, folder: Path, arguments: list[str], columns: int, rows: int, **environment: str) -> None:
         self._master, slave = pty.openpty()
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(("FLOWGRAPH", "COLUMNS", "LINES"))}
+        kept = {
+            name: value for name, value in os.environ.items() if not name.startswith(("FLOWGRAPH", "COLUMNS", "LINES"))
+        }
         environment = {**kept, "PYTHONPATH": str(ROOT), "TERM": "xterm-256color", "LANG": "C.UTF-8", **environment}
         self.process = subprocess.Popen(
             command(arguments), cwd=folder, env=environment, stdin=slave, stdout=slave, stderr=slave

@@ -83,18 +83,9 @@ def test_a_success_is_never_forgotten(rows: list[Checkpoint]) -> None:
         assert done == {path for path, entry in history.entries.items() if entry.state == COMPLETED}
 
 
-@given(histories())
-def test_the_waits_are_those_that_have_not_ended(rows: list[Checkpoint]) -> None:
-    history = History(rows)
-    assert [entry.path for entry in history.waiting()] == [
-        entry.path for entry in history.entries.values() if entry.state == WAITING
-    ]
-    assert history.sequence == len(rows)
-
-
 def test_an_empty_history_knows_nothing() -> None:
     history = History()
-    assert (history.entries, history.sequence, history.executed_us, history.waiting()) == ({}, 0, 0, [])
+    assert (history.entries, history.sequence, history.executed_us) == ({}, 0, 0)
 
 
 def test_the_start_of_a_path_is_that_of_its_first_row() -> None:
