@@ -36,6 +36,7 @@ from flowgraph.model.store import (
     Recover,
     Release,
     Reopen,
+    WorkerRow,
     Workers,
 )
 from flowgraph.runtime import codec
@@ -111,6 +112,7 @@ class Engine:
         self._overdue: Any = None
         self._overdue_us: int | None = None
         self._dead_timer: Any = None
+        self._overdue_leases: dict[int, tuple[int, float]] = {}
         self._strays: set[tuple[int, int]] = set()
         self._unwinding: dict[Execution, float] = {}
         self._unwinding_timer: Any = None
@@ -493,6 +495,18 @@ class Engine:
             self.kick()
         self._strays = owned - self._strays
 
-    def _is_dead(self, row: Any) -> bool:
+    def _is_dead(self, row: WorkerRow) -> bool:
+        """Tell whether a worker is dead: its lock is free, or its lease ran out.
+
+        Where its lock is held on this machine, the process lives, and its lease counts only after it was seen to be
+        over for a while: the clock may have jumped, or the machine slept, and the worker is about to renew it.
+        """
         held = self.journal.store.is_held(row)
-        return held is False or row.lease_until_us < self.clock.now_us()
+        if held is False or row.lease_until_us >= self.clock.now_us():
+            self._overdue_leases.pop(row.no, None)
+            return held is False
+        lease_us, since_s = self._overdue_leases.get(row.no, (None, 0.0))
+        if lease_us != row.lease_until_us:
+            since_s = self.loop.time()
+            self._overdue_leases[row.no] = (row.lease_until_us, since_s)
+        return held is None or self.loop.time() - since_s >= self._lease_us / 2e6

@@ -476,6 +476,23 @@ async def test_the_same_path_as_another_kind_pauses_the_run_and_mixes_nothing() 
     assert mixed == []
 
 
+async def test_the_result_of_a_paused_run_is_waited_for(frozen: VirtualClock) -> None:
+    @workflow
+    async def flow() -> None:
+        await step("x", nothing)
+        await step.listen("x")
+
+    async with opened(flow, clock=frozen) as runtime:
+        run = await runtime.start(flow)
+        await reached(run, RunStatus.PAUSED)
+        waiting = asyncio.create_task(run.result(timeout="1h"))
+        await settle(50)
+        assert not waiting.done()
+        frozen.advance("1h")
+        with pytest.raises(TimeoutError):
+            await waiting
+
+
 async def test_another_kind_in_flight_under_the_same_path_mixes_nothing() -> None:
     release = asyncio.Event()
     mixed: list[Any] = []

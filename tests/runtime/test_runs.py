@@ -6,6 +6,7 @@ import asyncio
 import threading
 from collections import Counter
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import attrs
@@ -867,6 +868,63 @@ async def test_a_handle_of_a_closed_runtime_says_so() -> None:
     for call in (run.status(), run.describe(), run.send("go"), run.cancel(), run.result()):
         with pytest.raises((InvalidOption, StoreError), match=r"open|closed"):
             await call
+
+
+# Where the store is ---------------------------------------------------------------------------------------------------
+
+
+def test_the_environment_names_the_store(store: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FLOWGRAPH_STORE", store)
+
+    assert flowgraph.run(adding, 1, run_id="r") == 3
+    assert asyncio.run(_ids(store)) == ["r"]
+
+
+def test_the_project_names_the_store(tmp_path: Path, store: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "pyproject.toml").write_text(f'[tool.flowgraph]\nstore = "{store}"\n')
+    folder = tmp_path / "below"
+    folder.mkdir()
+    monkeypatch.delenv("FLOWGRAPH_STORE", raising=False)
+    monkeypatch.chdir(folder)
+
+    assert flowgraph.run(adding, 1, run_id="r") == 3
+    assert asyncio.run(_ids(store)) == ["r"]
+
+
+def test_without_a_name_the_store_is_a_file_in_the_working_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "pyproject.toml").write_text("")
+    monkeypatch.delenv("FLOWGRAPH_STORE", raising=False)
+    monkeypatch.chdir(tmp_path)
+
+    assert flowgraph.run(adding, 1) == 3
+    assert (tmp_path / ".flowgraph" / "flowgraph.db").is_file()
+
+
+async def _ids(store: str) -> list[str]:
+    async with Client(store, workflows=()) as client:
+        return [record.id for record in await client.list()]
+
+
+async def test_relaxed_durability_keeps_every_promise_but_the_power_cut(store: str) -> None:
+    bodies: list[str] = []
+
+    @workflow
+    async def flow() -> list[Any]:
+        first = await step("first", lambda: bodies.append("first") or 1)
+        await step.sleep("pause", "1h")
+        return [first, await step.listen("event"), await step.map("items", lambda item: item, range(20))]
+
+    async with opened(flow, store=store, durability="relaxed") as runtime:
+        run = await runtime.start(flow, run_id="r")
+        await reached(run, RunStatus.LISTENING)
+    async with opened(flow, store=store, durability="relaxed") as runtime:
+        run = await runtime.get("r")
+        await run.send("event", 2)
+        assert await run.result() == [1, 2, list(range(20))]
+
+    assert bodies == ["first"]
 
 
 # For scripts ----------------------------------------------------------------------------------------------------------

@@ -378,6 +378,154 @@ async def test_a_timeout_bounds_an_attempt_that_waits_durably_too(clock: Virtual
     assert await result_of(flow, clock=clock) == pytest.approx(3_600, abs=1)
 
 
+async def test_an_attempt_that_waits_says_when_its_time_is_up(frozen: VirtualClock) -> None:
+    @workflow
+    async def flow() -> None:
+        await step("approve", lambda: step.listen("approval"), timeout="1h", max_attempts=1)
+
+    async with opened(flow, clock=frozen) as runtime:
+        run = await runtime.start(flow)
+        await reached(run, RunStatus.LISTENING)
+        assert (await run.describe()).wake_at == frozen.now() + timedelta(hours=1)
+
+
+async def test_the_time_of_a_waiting_attempt_does_not_begin_anew_on_resume(store: str, frozen: VirtualClock) -> None:
+    start = frozen.now()
+
+    async def wait_twice() -> Any:
+        await step.listen("first", event="e")
+        return await step.listen("second", event="e")
+
+    @workflow
+    async def flow() -> float:
+        with pytest.raises(StepTimeout):
+            await step("wait", wait_twice, timeout="1h", max_attempts=1)
+        return (frozen.now() - start).total_seconds()
+
+    async with opened(flow, store=store, clock=frozen) as runtime:
+        await reached(await runtime.start(flow, run_id="r"), RunStatus.LISTENING)
+    frozen.advance("40m")
+    async with opened(flow, store=store, clock=frozen) as runtime:
+        run = await runtime.get("r")
+        await run.send("e")
+        await until(lambda: _waits_for(run, "wait/second"))
+        await reached(run, RunStatus.LISTENING)
+        frozen.advance("19m")
+        await settle(50)
+        assert await run.status() == RunStatus.LISTENING
+        frozen.advance("1m")
+        assert await run.result() == pytest.approx(3_600, abs=1)
+
+
+async def _waits_for(run: Any, path: str) -> bool:
+    return path in [wait.path for wait in (await run.describe()).waits]
+
+
+async def test_each_attempt_that_waits_has_the_whole_time(clock: VirtualClock) -> None:
+    start = clock.now()
+
+    @workflow
+    async def flow() -> list[float]:
+        policy = RetryPolicy(max_attempts=3, initial="1h", factor=1, jitter=False, cap="1h")
+        with pytest.raises(StepTimeout) as timeout:
+            await step("wait", lambda: step.listen("event"), timeout="1h", retry=policy)
+        return [timeout.value.attempts, (clock.now() - start).total_seconds() / 3_600]
+
+    assert await result_of(flow, clock=clock) == [3, pytest.approx(5, abs=0.01)]
+
+
+@pytest.mark.parametrize("unit_s", [0.1, 3_600], ids=["in the process", "suspended"])
+@pytest.mark.parametrize("at_once", [True, False])
+async def test_a_sleep_of_an_attempt_that_timed_out_begins_anew_in_the_next(
+    clock: VirtualClock, unit_s: float, at_once: bool
+) -> None:
+    async def nap() -> None:
+        if not at_once:
+            await asyncio.sleep(0)
+        await step.sleep("nap", 2 * unit_s)
+
+    @workflow
+    async def flow() -> int:
+        policy = RetryPolicy(max_attempts=3, initial=3 * unit_s, factor=1, jitter=False, cap="1d")
+        with pytest.raises(StepTimeout) as timeout:
+            await step("nap", nap, timeout=unit_s, retry=policy)
+        return timeout.value.attempts
+
+    assert await result_of(flow, clock=clock) == 3
+
+
+async def test_the_shorter_of_two_nested_timeouts_counts(clock: VirtualClock) -> None:
+    async def inner() -> Any:
+        return await step.listen("event")
+
+    async def outer() -> str:
+        try:
+            await step("inner", inner, timeout="1h", max_attempts=1)
+        except StepTimeout as error:
+            return error.path
+        return "never"
+
+    async def impatient() -> Any:
+        return await step("inner", inner, timeout="2h", max_attempts=1)
+
+    @workflow
+    async def flow() -> list[str]:
+        first = await step("outer", outer, timeout="2h", max_attempts=1)
+        with pytest.raises(StepTimeout) as timeout:
+            await step("impatient", impatient, timeout="1h", max_attempts=1)
+        return [first, timeout.value.path]
+
+    assert await result_of(flow, clock=clock) == ["outer/inner", "impatient"]
+
+
+async def test_items_that_wait_time_out_each_for_itself(clock: VirtualClock) -> None:
+    async def item(hours: int) -> int:
+        await step.sleep("nap", f"{hours}h")
+        return hours
+
+    @workflow
+    async def flow() -> list[Any]:
+        results = await step.map("items", item, [1, 5, 2, 7], timeout="3h", max_attempts=1, on_error="collect")
+        return [result if isinstance(result, int) else type(result.error).__name__ for result in results]
+
+    assert await result_of(flow, clock=clock) == [1, "StepTimeout", 2, "StepTimeout"]
+
+
+async def test_a_wait_of_a_timed_out_attempt_takes_no_event_any_more(frozen: VirtualClock) -> None:
+    @workflow
+    async def flow() -> Any:
+        with pytest.raises(StepTimeout):
+            await step("wait", lambda: step.listen("first", event="e"), timeout="1h", max_attempts=1)
+        return await step.listen("second", event="e")
+
+    async with opened(flow, clock=frozen) as runtime:
+        run = await runtime.start(flow)
+        await reached(run, RunStatus.LISTENING)
+        frozen.advance("1h")
+        await until(lambda: _waits_for(run, "second"))
+        await reached(run, RunStatus.LISTENING)
+        assert [wait.path for wait in (await run.describe()).waits] == ["second"]
+        await run.send("e", "for the second")
+        assert await run.result() == "for the second"
+
+
+async def test_an_at_most_once_attempt_that_waits_times_out_and_runs_once(clock: VirtualClock) -> None:
+    bodies: list[int] = []
+
+    async def wait() -> Any:
+        bodies.append(1)
+        return await step.listen("event")
+
+    @workflow
+    async def flow() -> int:
+        with pytest.raises(StepTimeout) as timeout:
+            await step("wait", wait, timeout="1h", at_most_once=True)
+        return timeout.value.attempts
+
+    assert await result_of(flow, clock=clock) == 1
+    assert bodies == [1]
+
+
 # Of a run -------------------------------------------------------------------------------------------------------------
 
 

@@ -201,6 +201,9 @@ async def work(
     while not (Path(folder) / gate).exists() and not working.done():
         await asyncio.sleep(LOOK_S)
     worker.stop()
+    for _ in range(10):
+        await asyncio.sleep(0)
+    (Path(folder) / "leaving").touch()
     await working
     return "closed"
 

@@ -360,6 +360,7 @@ def test_leaving_waits_for_a_body_in_a_thread_and_then_hands_its_run_over(fleet:
     leaving = fleet.worker("leaving", gate="leave")
     fleet.began("second")
     fleet.open("leave")
+    until((fleet.folder / "leaving").exists)
     fleet.open("gate")
     assert leaving.result() == "closed"
     record = fleet.describe()
@@ -640,7 +641,8 @@ def test_a_cancellation_is_acknowledged_and_happens_or_comes_too_late(fleet: Fle
 
     async def one(client: Client, number: int) -> tuple[bool, str]:
         run = await client.start("parcel", number * 10 + 1, run_id=f"parcel-{number}")
-        await asyncio.wait({asyncio.ensure_future(run.result(PATIENCE_S))}, timeout=chance.uniform(0, 0.3))
+        moment = chance.uniform(0, 0.3) if number % 5 else PATIENCE_S
+        await asyncio.wait({asyncio.ensure_future(run.result(PATIENCE_S))}, timeout=moment)
         acknowledged = True
         try:
             await run.cancel()
@@ -657,9 +659,7 @@ def test_a_cancellation_is_acknowledged_and_happens_or_comes_too_late(fleet: Fle
 
     fleet.client(lambda client: client.list())
     worker = fleet.worker("worker", concurrency=20)
-    outcomes = fleet.client(all_of_them)
-    assert set(outcomes) <= {(True, "cancelled"), (False, "completed")}
-    assert len(set(outcomes)) == 2, "the moments were badly chosen"
+    assert set(fleet.client(all_of_them)) == {(True, "cancelled"), (False, "completed")}
     fleet.open("closing time")
     assert worker.result() == "closed"
     assert not worker.errors
