@@ -155,8 +155,9 @@ class StepScope:
         while True:
             if self._reports:  # Of tasks that may go on to call steps.
                 await asyncio.wait(self._reports)
-            if self.spawned or self.calls:
-                await run.settled()
+            if not (self.spawned or self.calls):
+                break
+            await run.settled()
             if self._reports:
                 continue
             unfinished = [call for call in self.calls if run.calls.get(call.path) is call]

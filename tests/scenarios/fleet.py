@@ -161,7 +161,7 @@ async def single_attempt() -> str:
     return await step("die", dying, "lived", max_attempts=1)
 
 
-@workflow(timeout="1.5s")
+@workflow(timeout="3s")
 async def impatient() -> str:
     return await step("endless", gated, "never")
 

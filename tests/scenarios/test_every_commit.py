@@ -6,9 +6,11 @@ The cases are made once for each durability; each test looks at one promise in a
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
-from collections.abc import Callable, Iterator
+import pickle
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -68,24 +70,33 @@ class Sweep:
 
 
 @pytest.fixture(scope="module", params=["full", "relaxed"])
-def sweep(
-    request: pytest.FixtureRequest, zygotes: Spawner, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Sweep]:
+def sweep(request: pytest.FixtureRequest, zygotes: Spawner, tmp_path_factory: pytest.TempPathFactory) -> Sweep:
+    """All cases; where several processes run the tests (xdist), the first makes them for all."""
     folder = tmp_path_factory.mktemp(request.param)
-    straight, commits = lived(zygotes, folder, request.param)
-    cases: list[Case] = []
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        return swept(zygotes, folder, request.param)
+    made = folder.parent.parent / f"every-commit-{request.param}.pickle"
+    with made.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not made.exists():
+            made.write_bytes(pickle.dumps(swept(zygotes, folder, request.param)))
+        return pickle.loads(made.read_bytes())
+
+
+def swept(zygotes: Spawner, folder: Path, durability: Durability) -> Sweep:
+    straight, commits = lived(zygotes, folder, durability)
     with ThreadPoolExecutor(AT_ONCE) as pool:
         pending = [
-            pool.submit(lived_twice, zygotes, folder, request.param, commit, when)
+            pool.submit(lived_twice, zygotes, folder, durability, commit, when)
             for commit in range(1, commits + 1)
-            for when in moments(request.param)
+            for when in moments(durability)
         ]
         cases = [future.result() for future in pending]
-        while cases[-1].killed:
-            commits += 1
-            cases.append(lived_twice(zygotes, folder, request.param, commits, "after"))
-    yield Sweep(straight, cases)
+    while cases[-1].killed:
+        commits += 1
+        cases.append(lived_twice(zygotes, folder, durability, commits, "after"))
     zygotes.close_busy()
+    return Sweep(straight, cases)
 
 
 def moments(durability: Durability) -> tuple[When, ...]:

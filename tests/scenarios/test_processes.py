@@ -36,7 +36,7 @@ from tests.scenarios.support import (
 T = TypeVar("T")
 
 SECONDS = 10.0
-""" "Within seconds": generous, for a busy machine. Each such test prints nothing and takes about one."""
+""" "Within seconds": generous, for a busy machine. Usually it takes about one; leases are set to an hour, or matter."""
 
 WORK, RUN, WAIT = "tests.scenarios.fleet:work", "tests.scenarios.fleet:run", "tests.scenarios.fleet:wait"
 LETTERS = "tests.scenarios.fleet:write_letters"
@@ -243,7 +243,7 @@ def test_recovery_at_opening_is_immediate(fleet: Fleet) -> None:
     doomed = fleet.runner("doomed", "guarded", "gate", lease="1h")
     fleet.began("second")
     doomed.kill()
-    with within(3.0):
+    with within():
         heir = fleet.runner("heir", "guarded", "gate", lease="1h")
         fleet.began("second", times=2)
     fleet.open("gate")
@@ -346,7 +346,7 @@ def test_leaving_hands_unfinished_runs_to_another_process_at_once(fleet: Fleet) 
     staying = fleet.worker("staying", lease="1h")
     until(lambda: len(lock_files(fleet.database)) == 2)
     fleet.open("leave")
-    with within(3.0):
+    with within():
         [_, again] = fleet.began("second", times=2)
     assert leaving.result() == "closed"
     assert (again["pid"], again["attempt"]) == (staying.pid, 1)
@@ -419,8 +419,8 @@ def test_executing_time_carries_over_a_crash(fleet: Fleet) -> None:
     assert record.status == "timed_out"
     assert record.finished_at is not None
     second_life_s = record.finished_at.timestamp() - again["at_us"] / 1e6
-    assert 0.2 < second_life_s < 1.3  # 1.5 s, less about a second, give or take a heartbeat of a third of a second.
-    assert record.executing_s >= 1.5
+    assert 0.5 < second_life_s < 2.8  # 3 s, less about a second, give or take a heartbeat of a third of a second.
+    assert record.executing_s >= 3
 
 
 def test_a_crash_loop_times_out_in_the_end(fleet: Fleet) -> None:
@@ -428,7 +428,7 @@ def test_a_crash_loop_times_out_in_the_end(fleet: Fleet) -> None:
     for number in range(10):
         life = fleet.runner(f"life-{number}", "impatient", lease="1s", max_recoveries=99)
         began = fleet.began("endless", times=number + 1)[-1]
-        until(lambda began=began: time.time_ns() // 1_000 - began["at_us"] > 600_000)
+        until(lambda began=began: time.time_ns() // 1_000 - began["at_us"] > 800_000)
         if life.kill() == 0:
             break
     assert fleet.runner("last", "impatient").result()["error"] == "RunTimedOut"
@@ -473,7 +473,7 @@ def test_a_sleep_that_ended_while_no_process_ran_is_over_at_once(fleet: Fleet) -
     wake_at = fleet.describe().wake_at
     assert wake_at is not None
     until(lambda: time.time() > wake_at.timestamp() + 0.1)
-    with within(3.0):
+    with within():
         assert fleet.runner("second", "sleeper", 1.2).result() == {"result": "after"}
 
 
@@ -622,7 +622,7 @@ def test_a_run_that_is_executed_elsewhere_is_cancelled_within_seconds(fleet: Fle
     fleet.start("guarded", "gate")
     worker = fleet.worker("worker")
     fleet.began("second")
-    with within(3.0):
+    with within():
         fleet.with_run(lambda run: run.cancel())
         with pytest.raises(RunCancelled):
             fleet.result()
@@ -707,7 +707,7 @@ print(flowgraph.run(workflow, *arguments, store=f"sqlite:///{sys.argv[1]}/flows.
 def test_an_interrupted_script_leaves_its_run_resumable(fleet: Fleet, kind: str) -> None:
     with script(fleet, "guarded", "gate", kind) as first:
         fleet.began("second")
-        with within(3.0):
+        with within():
             first.send_signal(signal.SIGINT)
             if kind == "thread":
                 fleet.open("gate")
@@ -730,7 +730,7 @@ def test_an_interrupted_script_leaves_its_run_resumable(fleet: Fleet, kind: str)
 
 @pytest.mark.parametrize("kind", ["async", "thread"])
 def test_a_body_that_exits_the_program_ends_it_and_leaves_the_run_resumable(fleet: Fleet, kind: str) -> None:
-    with script(fleet, "leaver", kind) as first, within(5.0):
+    with script(fleet, "leaver", kind) as first, within():
         _, errors = first.communicate(timeout=PATIENCE_S)
         assert first.returncode == 3
         assert "Traceback" not in errors
@@ -746,7 +746,7 @@ def test_a_body_that_exits_the_program_ends_it_and_leaves_the_run_resumable(flee
 def test_an_interrupted_script_leaves_a_sleeping_run_asleep(fleet: Fleet) -> None:
     with script(fleet, "sleeper", "1h") as process:
         fleet.reached("sleeping")
-        with within(3.0):
+        with within():
             process.send_signal(signal.SIGINT)
             process.communicate(timeout=PATIENCE_S)
     record = fleet.describe()
