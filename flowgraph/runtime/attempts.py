@@ -134,6 +134,7 @@ async def _attempt(
     timed_out = deadline is not None and deadline.expired
     if timed_out:
         scope.abandon_calls()
+        run.waiting.withdraw_below(path)
     await scope.drain()
     run.check()
     payload = failure_text(failures.step_failure(path, error, attempt, timed_out=timed_out))

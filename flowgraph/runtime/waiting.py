@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from flowgraph.errors import DuplicateStep, RunNotFound, StoreError
 from flowgraph.model import RunStatus, failure_of, failure_text, is_below
-from flowgraph.model.checkpoint import CANCELLED, COMPLETED, FAILED, RETRYING, STARTED, STEP, WAIT_FOR_WORKFLOW
+from flowgraph.model.checkpoint import CANCELLED, COMPLETED, FAILED, RETRYING, STARTED, STEP, WAIT_FOR_WORKFLOW, WAITING
 from flowgraph.model.store import Event, Inbox, Mail, Note, Outcome, Outcomes
 from flowgraph.runtime import failures
 from flowgraph.runtime.calls import BACKOFF, FOR_RUN, LISTENING, SLEEPING, Call, Wait
@@ -190,6 +190,12 @@ class Waiting:
             )
         for join in call.waiters:
             join.cancel()
+
+    def withdraw_below(self, path: str) -> None:
+        """An attempt timed out before its handler came to the waits that it had begun: they count no longer."""
+        for entry in list(self._run.history.entries.values()):
+            if entry.state == WAITING and is_below(entry.path, path) and entry.path not in self._waits:
+                self._run.save(entry.path, entry.kind, CANCELLED, started_us=entry.started_us)
 
     def disarm(self) -> None:
         """The run has been told to stop: nothing elapses here any more."""

@@ -831,24 +831,24 @@ async def test_a_run_that_refuses_to_be_suspended_does_not_stop_the_others(froze
     tries: Counter[str] = Counter()
 
     @workflow
-    async def stubborn() -> str:
-        while not finished and tries["stubborn"] < 100_000:
+    async def headstrong() -> str:
+        while not finished and tries["headstrong"] < 100_000:
             try:
                 await step.sleep("nap", "1h")
                 break
             except BaseException:
-                tries["stubborn"] += 1
+                tries["headstrong"] += 1
         return "gave in"
 
     @workflow
     async def other() -> str:
         return await step("work", lambda: "worked")
 
-    async with opened(stubborn, other, clock=frozen) as runtime:
-        first = await runtime.start(stubborn)
-        await until(lambda: bool(tries["stubborn"]))
+    async with opened(headstrong, other, clock=frozen) as runtime:
+        first = await runtime.start(headstrong)
+        await until(lambda: bool(tries["headstrong"]))
         assert await runtime.run(other) == "worked"
-        assert tries["stubborn"] < 100_000
+        assert tries["headstrong"] < 100_000
         finished = True
         await reached(first, RunStatus.SLEEPING)
 
