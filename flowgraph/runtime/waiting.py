@@ -151,7 +151,8 @@ class Waiting:
 
     def _ends_soon(self) -> bool:
         soon_us = self._run.clock.now_us() + _SHORT_WAIT_US
-        return any(wait.due_us is not None and wait.due_us < soon_us for wait in self._waits.values())
+        dues = [wait.due_us for wait in self._waits.values() if wait.due_us is not None]
+        return any(due_us < soon_us for due_us in (*dues, *self._run.deadlines.values()))
 
     def _stay(self, reason: str | None) -> None:
         """Let the waits elapse in this process; look again after a while, since tasks change what they wait for."""
