@@ -5,6 +5,7 @@ from __future__ import annotations
 import heapq
 from typing import TYPE_CHECKING
 
+from flowgraph.model.checkpoint import MAX_SEQUENCE
 from flowgraph.runtime.tasks import Join, is_quiet
 
 if TYPE_CHECKING:
@@ -32,6 +33,11 @@ class Deliveries:
         if not self.under_way:
             self.under_way = True
             self._pump_soon()
+
+    @property
+    def has_results(self) -> bool:
+        """Whether a result is on its way, and not only turns of scopes that close (`Execution.settled`)."""
+        return bool(self._queue) and self._queue[0][0] <= MAX_SEQUENCE
 
     def refuse(self) -> None:
         """The run has been told to stop: nothing is delivered any more."""

@@ -161,7 +161,7 @@ class StepScope:
             if self._reports:
                 continue
             unfinished = [call for call in self.calls if run.calls.get(call.path) is call]
-            if not unfinished and not run.deliveries.under_way:
+            if not unfinished and not run.deliveries.has_results:
                 break
             for call in unfinished:
                 if run.calls.get(call.path) is call:  # It may have ended while another one was waited for.
