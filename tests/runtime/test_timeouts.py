@@ -478,19 +478,6 @@ async def test_the_shorter_of_two_nested_timeouts_counts(clock: VirtualClock) ->
     assert await result_of(flow, clock=clock) == ["outer/inner", "impatient"]
 
 
-async def test_items_that_wait_time_out_each_for_itself(clock: VirtualClock) -> None:
-    async def item(hours: int) -> int:
-        await step.sleep("nap", f"{hours}h")
-        return hours
-
-    @workflow
-    async def flow() -> list[Any]:
-        results = await step.map("items", item, [1, 5, 2, 7], timeout="3h", max_attempts=1, on_error="collect")
-        return [result if isinstance(result, int) else type(result.error).__name__ for result in results]
-
-    assert await result_of(flow, clock=clock) == [1, "StepTimeout", 2, "StepTimeout"]
-
-
 async def test_a_wait_of_a_timed_out_attempt_takes_no_event_any_more(frozen: VirtualClock) -> None:
     @workflow
     async def flow() -> Any:
