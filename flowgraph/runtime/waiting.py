@@ -195,7 +195,8 @@ class Waiting:
     def withdraw_below(self, path: str) -> None:
         """An attempt timed out before its handler came to the waits that it had begun: they count no longer."""
         for entry in list(self._run.history.entries.values()):
-            if entry.state == WAITING and is_below(entry.path, path) and entry.path not in self._waits:
+            begun = entry.state == WAITING and is_below(entry.path, path)
+            if begun and entry.path not in self._run.calls:  # Those that it came to are calls, until their end is saved.
                 self._run.save(entry.path, entry.kind, CANCELLED, started_us=entry.started_us)
 
     def disarm(self) -> None:

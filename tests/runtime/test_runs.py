@@ -582,6 +582,29 @@ async def test_statuses_are_text() -> None:
     assert isinstance(status, str)
 
 
+async def test_an_observer_hears_of_attempts_and_rows_in_order_and_may_fail() -> None:
+    heard: list[Any] = []
+
+    def observe(run_id: str, what: Any) -> None:
+        heard.append((run_id, what if isinstance(what, tuple) else (what.path, what.state)))
+        raise ValueError("an observer's own trouble")
+
+    @workflow
+    async def flow() -> str:
+        return await step("work", Flaky(ValueError("no")), retry=flowgraph.RetryPolicy(initial=0))
+
+    async with opened(flow) as runtime:
+        runtime.observe(observe)
+        assert await runtime.run(flow, run_id="r") == "done"
+
+    assert heard == [
+        ("r", ("work", 1)),
+        ("r", ("work", "retrying")),
+        ("r", ("work", 2)),
+        ("r", ("work", "completed")),
+    ]
+
+
 # Several on one store -------------------------------------------------------------------------------------------------
 
 
@@ -860,6 +883,13 @@ async def test_a_runtime_may_be_opened_again_or_says_that_it_may_not(store: str)
                 assert await runtime.run(adding, 2) == 4
         except InvalidOption as error:
             assert "again" in str(error)  # noqa: PT017
+
+
+async def test_what_is_open_already_is_not_opened_again() -> None:
+    async with opened(adding) as runtime:
+        with pytest.raises(InvalidOption, match="open already"):
+            await runtime.__aenter__()
+        assert await runtime.run(adding, 1) == 3
 
 
 async def test_a_handle_of_a_closed_runtime_says_so() -> None:

@@ -179,6 +179,24 @@ async def test_finished_steps_do_not_run_again_after_a_suspension() -> None:
     assert bodies == ["first", "second"]
 
 
+async def test_a_long_history_is_replayed_without_running_anything() -> None:
+    bodies = 0
+
+    async def body(number: int) -> int:
+        nonlocal bodies
+        bodies += 1
+        return number
+
+    @workflow
+    async def flow() -> int:
+        total = sum([await step(f"step-{number}", body, number) for number in range(600)])
+        await step.sleep("pause", "1h")
+        return total
+
+    assert await result_of(flow) == sum(range(600))
+    assert bodies == 600
+
+
 async def test_the_body_of_the_workflow_is_replayed_from_the_top() -> None:
     tops = 0
 

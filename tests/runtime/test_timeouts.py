@@ -454,6 +454,33 @@ async def test_a_sleep_of_an_attempt_that_timed_out_begins_anew_in_the_next(
     assert await result_of(flow, clock=clock) == 3
 
 
+@pytest.mark.parametrize("max_attempts", [1, 2])
+async def test_a_wait_that_is_over_at_the_moment_of_the_timeout_breaks_nothing(max_attempts: int) -> None:
+    async def at_once() -> str:
+        await step.sleep("nap", "1h")
+        return "in time"
+
+    async def in_a_moment() -> str:
+        await asyncio.sleep(0)
+        return await at_once()
+
+    @workflow
+    async def flow(number: int) -> str:
+        policy = RetryPolicy(max_attempts=max_attempts, initial="30m", jitter=False)
+        try:
+            return await step("nap", in_a_moment if number % 2 else at_once, timeout="1h", retry=policy)
+        except StepTimeout:
+            return "timed out"
+
+    results: set[Any] = set()
+    for _ in range(8):  # Which is first depends on the moment.
+        async with opened(flow, durability="relaxed") as runtime:
+            runs = (runtime.run(flow, number) for number in range(20))
+            results.update(await asyncio.gather(*runs, return_exceptions=True))
+
+    assert results <= {"in time", "timed out"}
+
+
 async def test_the_shorter_of_two_nested_timeouts_counts(clock: VirtualClock) -> None:
     async def inner() -> Any:
         return await step.listen("event")
@@ -476,6 +503,19 @@ async def test_the_shorter_of_two_nested_timeouts_counts(clock: VirtualClock) ->
         return [first, timeout.value.path]
 
     assert await result_of(flow, clock=clock) == ["outer/inner", "impatient"]
+
+
+async def test_items_that_wait_time_out_each_for_itself(clock: VirtualClock) -> None:
+    async def item(hours: int) -> int:
+        await step.sleep("nap", f"{hours}h")
+        return hours
+
+    @workflow
+    async def flow() -> list[Any]:
+        results = await step.map("items", item, [1, 5, 2, 7], timeout="3h", max_attempts=1, on_error="collect")
+        return [result if isinstance(result, int) else type(result.error).__name__ for result in results]
+
+    assert await result_of(flow, clock=clock) == [1, "StepTimeout", 2, "StepTimeout"]
 
 
 async def test_a_wait_of_a_timed_out_attempt_takes_no_event_any_more(frozen: VirtualClock) -> None:

@@ -48,13 +48,15 @@ class Zygote:
         assert self._process.stdin is not None
         self._process.stdin.write(json.dumps(request).encode() + b"\n")
         self._process.stdin.flush()
-        return self.read(PATIENCE_S)
+        return self.read()
 
-    def read(self, timeout_s: float) -> int:
+    def tells_within(self, timeout_s: float) -> bool:
+        """Wait so long for the next number."""
+        return bool(select.select([self._process.stdout], [], [], timeout_s)[0])
+
+    def read(self) -> int:
         """The next number that it tells: a pid, or an exit code."""
         assert self._process.stdout is not None
-        if not select.select([self._process.stdout], [], [], timeout_s)[0]:
-            raise TimeoutError(f"a process did not end within {timeout_s:g} s")
         return int(self._process.stdout.readline())
 
     def kill(self) -> None:
@@ -79,10 +81,18 @@ class Child:
     def signal(self, number: int) -> None:
         os.kill(self.pid, number)
 
+    def ends_within(self, timeout_s: float) -> bool:
+        """Wait so long for its end."""
+        return self.code is not None or self._zygote.tells_within(timeout_s)
+
     def wait(self, timeout_s: float = PATIENCE_S) -> int:
         """Wait for its end and return its exit code, negative for a signal."""
         if self.code is None:
-            self.code = self._zygote.read(timeout_s)
+            if not self.ends_within(timeout_s):
+                self.signal(signal.SIGUSR1)
+                self.ends_within(2.0)
+                raise TimeoutError(f"a process did not end within {timeout_s:g} s:\n{self.errors}\n{self.log}")
+            self.code = self._zygote.read()
             self._spawner.give_back(self._zygote)
         return self.code
 

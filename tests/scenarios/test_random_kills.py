@@ -47,7 +47,7 @@ def test_a_run_that_is_killed_again_and_again_ends_as_if_nothing_had_happened(
             tmp_path, f"life-{kills}", LIVE, store=f"sqlite:///{database}", log=str(log), durability=durability
         )
         assert time.monotonic() < deadline, f"after {kills} kills it has not ended"
-        killed = not ended_within(life, chance.uniform(0.02, 0.35))
+        killed = not life.ends_within(chance.uniform(0.02, 0.35)) and life.kill() != 0
         after, lines = snapshot(database), lines_of(log)
         assert_nothing_changed(before, after)
         assert_bodies(bodies, before, after, attempts_of(lines[seen:]), ended=not killed)
@@ -66,15 +66,6 @@ def test_a_run_that_is_killed_again_and_again_ends_as_if_nothing_had_happened(
     assert len(after.events) == journey.ROUNDS // 2
     assert after.workers == []
     assert lock_files(database) == []
-
-
-def ended_within(life: Any, seconds: float) -> bool:
-    """Wait so long for the end of a process, and kill it if it does not come."""
-    try:
-        life.wait(seconds)
-    except TimeoutError:
-        return life.kill() == 0
-    return True
 
 
 def assert_nothing_changed(before: Snapshot, after: Snapshot) -> None:

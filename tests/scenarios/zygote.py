@@ -7,6 +7,7 @@ that has ended, its exit code (negative for a signal). One zygote has one child 
 from __future__ import annotations
 
 import asyncio
+import faulthandler
 import importlib
 import json
 import logging
@@ -48,6 +49,7 @@ def _become(request: dict[str, Any]) -> NoReturn:
     _redirect(1, folder / f"{name}.out", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     _redirect(2, folder / f"{name}.err", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGUSR1, _explain)
     logging.basicConfig(
         filename=folder / f"{name}.log", level=logging.INFO, format="%(levelname)s %(name)s %(message)s", force=True
     )
@@ -69,6 +71,18 @@ def _become(request: dict[str, Any]) -> NoReturn:
         sys.stderr.flush()
         sys.stdout.flush()
         os._exit(code)
+
+
+def _explain(*_: object) -> None:
+    """Say what all threads and tasks do: somebody has waited too long for this process."""
+    faulthandler.dump_traceback()
+    try:
+        tasks = asyncio.all_tasks()
+    except RuntimeError:
+        return
+    for task in tasks:
+        task.print_stack(file=sys.stderr)
+    sys.stderr.flush()
 
 
 def _redirect(descriptor: int, path: Path, flags: int) -> None:
