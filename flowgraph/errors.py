@@ -196,16 +196,20 @@ class ItemFailure:
 
 
 class MapFailed(StepError):
-    """Items of a map, for_each or batch failed for good (`.path`, `.failures`)."""
+    """Items of a map, for_each or batch failed for good (`.path`, `.failures`, `.count`).
 
-    def __init__(self, path: str, failures: Sequence[ItemFailure]) -> None:
+    `count` says how many; `failures` tells of the first of them, in the order of the items, and of 100 at most.
+    """
+
+    def __init__(self, path: str, failures: Sequence[ItemFailure], count: int | None = None) -> None:
         self.failures = list(failures)
-        super().__init__(path, self.failures)
+        self.count = len(self.failures) if count is None else count
+        super().__init__(path, self.failures, self.count)
         self.path = path
 
     def __str__(self) -> str:
         first = self.failures[0].error if self.failures else "no failure was recorded"
-        items = "1 item" if len(self.failures) == 1 else f"{len(self.failures)} items"
+        items = "1 item" if self.count == 1 else f"{self.count:,} items"
         return f"{items} of {self.path!r} failed; the first: {first}"
 
 

@@ -40,7 +40,7 @@ def list_runs(
         after=after,
     )
     url = store_url(store)
-    records = _asked(url, lambda client: _page(client, query))
+    records = _asked(url, lambda client: client.list(query))
     if as_json:
         print_json([plain_record(record) for record in records])
     elif not records:
@@ -49,12 +49,6 @@ def list_runs(
     else:
         _print_table(records, limit)
     return 0
-
-
-async def _page(client: Client, query: RunQuery) -> list[RunRecord]:
-    if query.after is not None:
-        await client.get(query.after)  # RunNotFound, instead of an empty page
-    return await client.list(query)
 
 
 def show_run(run_id: str, store: str | None, *, tracebacks: bool, as_json: bool) -> int:

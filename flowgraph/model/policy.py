@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING
 
-import attrs
+import msgspec
+from msgspec.structs import force_setattr
 
 from flowgraph.errors import InvalidOption, NonRetryable, RetryAfter, StepError
 from flowgraph.model.durations import Duration, count, seconds
@@ -12,18 +14,6 @@ from flowgraph.model.durations import Duration, count, seconds
 ErrorClasses = tuple[type[BaseException], ...]
 
 DEFAULT_MAX_ATTEMPTS = 5
-
-
-def _attempts(value: int) -> int:
-    return count(value, "max_attempts")
-
-
-def _initial(value: Duration) -> float:
-    return seconds(value, "initial")
-
-
-def _cap(value: Duration) -> float:
-    return seconds(value, "cap")
 
 
 def _classes(value: object) -> ErrorClasses:
@@ -34,8 +24,7 @@ def _classes(value: object) -> ErrorClasses:
     return found
 
 
-@attrs.frozen
-class RetryPolicy:
+class RetryPolicy(msgspec.Struct, frozen=True):
     """When a failed step is tried again, and after how long.
 
     The delay before attempt n + 1 is drawn evenly from 0 to ``min(cap, initial * factor ** (n - 1))`` (exponential
@@ -55,17 +44,35 @@ class RetryPolicy:
     2.0
     """
 
-    max_attempts: int = attrs.field(default=DEFAULT_MAX_ATTEMPTS, converter=_attempts)
-    initial: float = attrs.field(default=1.0, converter=_initial)
+    max_attempts: int = DEFAULT_MAX_ATTEMPTS
+    initial: float = 1.0
     factor: float = 2.0
-    cap: float = attrs.field(default=60.0, converter=_cap)
+    cap: float = 60.0
     jitter: bool = True
-    retry_on: ErrorClasses = attrs.field(default=(Exception,), converter=_classes)
-    give_up_on: ErrorClasses = attrs.field(default=(), converter=_classes)
+    retry_on: ErrorClasses = (Exception,)
+    give_up_on: ErrorClasses = ()
 
-    def __attrs_post_init__(self) -> None:
+    if TYPE_CHECKING:  # What may be given is more than what is kept.
+
+        def __init__(
+            self,
+            max_attempts: int = DEFAULT_MAX_ATTEMPTS,
+            initial: Duration = 1.0,
+            factor: float = 2.0,
+            cap: Duration = 60.0,
+            jitter: bool = True,
+            retry_on: type[BaseException] | Iterable[type[BaseException]] = (Exception,),
+            give_up_on: type[BaseException] | Iterable[type[BaseException]] = (),
+        ) -> None: ...
+
+    def __post_init__(self) -> None:
         if isinstance(self.factor, bool) or not isinstance(self.factor, int | float) or not 1 <= self.factor < 1e6:
             raise InvalidOption("factor", self.factor, "it is a number from 1 to 1,000,000")
+        force_setattr(self, "max_attempts", count(self.max_attempts, "max_attempts"))
+        force_setattr(self, "initial", seconds(self.initial, "initial"))
+        force_setattr(self, "cap", seconds(self.cap, "cap"))
+        force_setattr(self, "retry_on", _classes(self.retry_on))
+        force_setattr(self, "give_up_on", _classes(self.give_up_on))
 
     def delay(self, attempt: int, draw: Callable[[], float] | None = None) -> float:
         """Seconds to wait after failed attempt number `attempt` (from 1); `draw` gives a number from 0 to 1."""

@@ -11,15 +11,14 @@ from contextvars import ContextVar
 from datetime import datetime
 from typing import Any, Literal, NoReturn, Protocol
 
-import attrs
+import msgspec
 
 from flowgraph.errors import NotInWorkflow
 from flowgraph.model.durations import Duration
 from flowgraph.model.policy import RetryPolicy
 
 
-@attrs.frozen
-class StepInfo:
+class StepInfo(msgspec.Struct, frozen=True):
     """Where a handler is running: what `step.info()` returns.
 
     Attributes:
@@ -40,8 +39,7 @@ class StepInfo:
     idempotency_key: str
 
 
-@attrs.frozen
-class StepOptions:
+class StepOptions(msgspec.Struct, frozen=True):
     """The options of one step call, checked; None where the default of the workflow holds.
 
     `returns` is the annotation by which the result is restored; None when it is the handler's own.
@@ -59,8 +57,7 @@ NO_OPTIONS = StepOptions()
 """The options of a call that gives none."""
 
 
-@attrs.frozen
-class FanOut:
+class FanOut(msgspec.Struct, frozen=True):
     """The options of map, for_each and batch beside those of a step."""
 
     kind: Literal["map", "for_each", "batch"]

@@ -107,7 +107,7 @@ async def _attempt(
     deadline_us = None if options.timeout is None else _deadline_us(run, path)
     if options.at_most_once:
         await run.saved(path, STEP, STARTED, attempt=attempt - 1, started_us=started_us, detail=detail)
-        run.once.add(path)
+        run.once |= {path}
     if run.engine.observers:
         run.engine.observe_start(run.id, path, attempt)
     deadline = None if options.timeout is None else Deadline(run, path, options.timeout, deadline_us)
@@ -214,7 +214,8 @@ def _final(
     call = run.calls.get(path)
     if call is not None:
         call.saving = True
-    run.once.discard(path)
+    if path in run.once:
+        run.once -= {path}
     run.save(
         path, STEP, state, attempt=attempt, started_us=started_us, payload=payload, detail=detail, then=then, copy=copy
     )
@@ -246,12 +247,12 @@ async def invoke(
         future = run.engine.threads.submit(context.run, guarded, handler, *args)
     else:
         future = run.engine.submit(executor, scope, handler, args)
-    run.threads.add(future)
+    run.threads |= {future}
     future.add_done_callback(lambda _: run.engine.call_on_loop(partial(run.thread_ended, future)))
     try:
         result = await asyncio.wrap_future(future, loop=run.loop)
     except asyncio.CancelledError:
-        run.strays.add(future)
+        run.strays |= {future}
         future.add_done_callback(_close_result)
         raise
     return await result if inspect.isawaitable(result) else result

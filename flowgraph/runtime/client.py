@@ -201,12 +201,15 @@ class Client(Starting):
         return self._handle(row.id, row.workflow, fn)
 
     async def list(self, query: RunQuery | None = None) -> list[RunRecord]:
-        """The records of runs, newest first, without their steps."""
+        """The records of runs, newest first, without their steps; RunNotFound if there is no run `query.after`."""
         from flowgraph.model import RunQuery
         from flowgraph.runtime.records import run_record
 
         self._check_open()
-        rows = await self._journal.ask(ListOf(RunQuery() if query is None else query))
+        query = RunQuery() if query is None else query
+        rows = await self._journal.ask(ListOf(query))
+        if not rows and query.after is not None:
+            await self._row(query.after)  # Only the last page is empty.
         return [run_record(row, None) for row in rows]
 
     def _handle(self, run_id: str, workflow: str, fn: Any) -> Run[Any]:

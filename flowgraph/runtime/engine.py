@@ -298,19 +298,21 @@ class Engine:
             return
         self._hungry = len(answer.runs) == asked
         for claimed in answer.runs:
-            self._reserved += 1
-            self.loop.create_task(self._take(claimed), context=self.context.copy())
+            if claimed.epoch > 1 or claimed.signals:
+                self._reserved += 1
+                self.loop.create_task(self._take(claimed), context=self.context.copy())
+            else:
+                self._execute(claimed, [], None)
         if answer.next_wake_us is not None:
             self._wake_at(answer.next_wake_us)
         if self._claim_again:
             self.kick()
 
     async def _take(self, claimed: ClaimedRun) -> None:
-        rows, mail = [], None
+        """Read what a run did before, and what was sent to it, and go on with it."""
         try:
-            if claimed.epoch > 1 or claimed.signals:
-                rows = await self.journal.ask(History(claimed.no))
-                mail = await self.journal.ask(Inbox(claimed.no))
+            rows = await self.journal.ask(History(claimed.no))
+            mail = await self.journal.ask(Inbox(claimed.no))
         except StoreError as error:
             logger.error("run %r could not be read: %s", claimed.id, error)
             return
@@ -437,7 +439,8 @@ class Engine:
                 if not self._look_again:
                     break
         except StoreError as error:
-            logger.warning("signals could not be read: %s", error)
+            if not self._closing:
+                logger.warning("signals could not be read: %s", error)
         finally:
             self._looking = False
 
@@ -469,7 +472,8 @@ class Engine:
             await self._recover_dead()
             await self._release_strays()
         except StoreError as error:
-            logger.warning("dead workers could not be looked for: %s", error)
+            if not self._closing:
+                logger.warning("dead workers could not be looked for: %s", error)
         self._arm_dead_timer()
 
     async def _recover_dead(self) -> None:

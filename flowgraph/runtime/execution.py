@@ -64,7 +64,7 @@ from flowgraph.runtime.history import UNSET, Entry, History
 from flowgraph.runtime.limits import check_size
 from flowgraph.runtime.stopwatch import Stopwatch
 from flowgraph.runtime.tasks import Join, MainTask, Task
-from flowgraph.runtime.waiting import Waiting
+from flowgraph.runtime.waiting import NOTHING, Waiting
 
 if TYPE_CHECKING:
     from flowgraph.dsl import Workflow
@@ -82,7 +82,11 @@ FutureOfThread = concurrent.futures.Future[Any]
 
 
 class Execution:
-    """A run that this worker owns, from its claim until it ends, suspends or is given back."""
+    """A run that this worker owns, from its claim until it ends, suspends or is given back.
+
+    What most runs never need is a frozenset that is replaced, and that all runs share while it is empty: a thousand
+    runs at once are many objects for the garbage collector.
+    """
 
     def __init__(
         self,
@@ -113,13 +117,13 @@ class Execution:
         """Those that count: the workflow, the bodies of steps, and tasks that called a step."""
         self.bodies: dict[str, Task] = {}
         """The tasks in which attempts are being made, by the paths of the steps."""
-        self.threads: set[FutureOfThread] = set()
+        self.threads: frozenset[FutureOfThread] = NOTHING
         """Bodies at work in executors."""
-        self.strays: set[FutureOfThread] = set()
+        self.strays: frozenset[FutureOfThread] = NOTHING
         """Those of them that were given up, since they timed out."""
         self.deadlines: dict[str, int] = {}
         """When the attempts that are being made time out, by the paths of their steps."""
-        self.once: set[str] = set()
+        self.once: frozenset[str] = NOTHING
         """The at-most-once steps whose attempts are being made."""
         self.halt: Halt | None = None
         self.concluded = False
@@ -128,7 +132,7 @@ class Execution:
         self.waiting = Waiting(self, claimed.signals)
         self._joined = 0
         self._delivered = 0
-        self._warned: set[str] = set()
+        self._warned: frozenset[str] = NOTHING
         self._reported: dict[str, int] = {}
         if mail is not None:
             self.waiting.receive(mail)
@@ -285,7 +289,7 @@ class Execution:
         if strict:
             raise DuplicateStep(path)
         if path not in self._warned:
-            self._warned.add(path)
+            self._warned |= {path}
             logger.warning("run %r: %s", self.id, DuplicateStep(path))
         self.waiting.doubled = True
         self.waiting.nudge()
@@ -417,7 +421,8 @@ class Execution:
         self.deliveries.refuse()
         if self.own:
             self.engine.unwinding(self)
-        self.loop.call_soon(self._conclude, context=self.engine.context)
+        else:
+            self.loop.call_soon(self._conclude, context=self.engine.context)
 
     def _cancel_tasks(self) -> None:
         current = asyncio.current_task(self.loop)
@@ -447,8 +452,8 @@ class Execution:
 
     def thread_ended(self, future: FutureOfThread) -> None:
         """A body in an executor has ended."""
-        self.threads.discard(future)
-        self.strays.discard(future)
+        self.threads -= {future}
+        self.strays -= {future}
         if self.halt is not None:
             self._conclude()
         else:

@@ -22,6 +22,8 @@ from flowgraph.errors import (
 )
 from flowgraph.model import Failure
 
+MOST_FAILURES = 100
+"""Of so many items a failed map tells how they failed: its row stays below the limit of a payload, whatever they say."""
 _LONGEST_MESSAGE = 10_000
 _LONGEST_TRACEBACK = 20_000
 
@@ -80,12 +82,15 @@ def child_failure(run_id: str, status: str, error: Failure | None) -> Failure:
     return Failure("ChildFailed", cause_type=cause, cause_message=message, extra={"run_id": run_id, "status": status})
 
 
-def map_failure(failures: list[tuple[int, str | None, str, Failure]]) -> Failure:
-    """Describe that items failed: (index, key, path, failure) of each."""
+def map_failure(failures: list[tuple[int, str | None, str, Failure]], count: int) -> Failure:
+    """Describe that `count` items failed: (index, key, path, failure) of the first, without the items' tracebacks."""
     import msgspec
 
-    items = [[index, key, path, msgspec.to_builtins(failure)] for index, key, path, failure in failures]
-    return Failure("MapFailed", extra={"failures": items})
+    items = [
+        [index, key, path, msgspec.to_builtins(msgspec.structs.replace(failure, traceback=""))]
+        for index, key, path, failure in failures
+    ]
+    return Failure("MapFailed", extra={"count": count, "failures": items})
 
 
 def step_error(path: str, failure: Failure) -> StepError:
@@ -101,7 +106,7 @@ def step_error(path: str, failure: Failure) -> StepError:
         case "PayloadTooLarge":
             return PayloadTooLarge(path, extra["size"], extra["limit"])
         case "MapFailed":
-            return MapFailed(path, [_item_failure(*item) for item in extra["failures"]])
+            return MapFailed(path, [_item_failure(*item) for item in extra["failures"]], extra["count"])
     cls = StepTimeout if failure.type == "StepTimeout" else StepFailed
     return cls(path, failure.attempts, failure.cause_type, failure.cause_message, failure.cause_names)
 

@@ -89,9 +89,10 @@ class FanOutCall:
             raise self._refusal
         self._check_count()
         if self._failed and self._fan.on_error == "fail":
-            failed = sorted(self._failed.items())
+            failed = sorted(self._failed.items())[: failures.MOST_FAILURES]
             failure = failures.map_failure(
-                [(index, self._key_at(index), entry.path, failure_of(entry.payload or "")) for index, entry in failed]
+                [(index, self._key_at(index), entry.path, failure_of(entry.payload or "")) for index, entry in failed],
+                len(self._failed),
             )
             self._save_last(FAILED, started_us, failure_text(failure))
         else:

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Executor
 from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, TypedDict, Unpack
 
 from flowgraph.dsl import Workflow
 from flowgraph.errors import InvalidOption
@@ -121,24 +121,11 @@ class Runtime(Client):
         engine = self._engine
         assert engine is not None
         worker = engine.slot() if start.workflow in self._table else None
-        future: asyncio.Future[Started] = engine.loop.create_future()
-
-        def started(answer: Started | Exception) -> None:
-            claimed = _claimed(start, answer)
-            if worker is not None:
-                engine.fill_slot(claimed)
-            if claimed is None:
-                engine.kick()
-            if not future.done():
-                if isinstance(answer, Exception):
-                    future.set_exception(answer)
-                else:
-                    future.set_result(answer)
-
         if worker is not None:
             start = Start(start.id, start.workflow, start.input, start.now_us, start.tags, worker)
-        self._journal.submit(start, started)
-        return await future
+        starting = _Starting(engine, start)
+        self._journal.submit(start, starting)
+        return await starting.future
 
     def _left(self, run: Execution, answer: Any) -> None:
         """Tell those who wait how a run that was executed here has ended."""
@@ -156,13 +143,26 @@ class Runtime(Client):
             self._engine.store_changed()
 
 
+class WorkerOptions(TypedDict, total=False):
+    """The options of `Runtime`, as a `Worker` takes them; `Runtime` says what each means, and its default."""
+
+    workflows: Iterable[Workflow[..., Any]] | None
+    concurrency: int
+    executors: Mapping[str, Executor] | None
+    durability: Literal["full", "relaxed"]
+    strict: bool
+    lease: Duration
+    max_recoveries: int
+    clock: Clock | None
+
+
 class Worker:
     """Executes runs that others start: ``await Worker(url, workflows=[…]).run()``.
 
     The arguments are those of `Runtime`. It works until it is cancelled or `stop` is called.
     """
 
-    def __init__(self, store: str | None = None, **options: Any) -> None:
+    def __init__(self, store: str | None = None, **options: Unpack[WorkerOptions]) -> None:
         self._runtime = Runtime(store, **options)
         self._stop: asyncio.Event = asyncio.Event()
 
@@ -175,6 +175,30 @@ class Worker:
     def stop(self) -> None:
         """Let `run` return."""
         self._stop.set()
+
+
+class _Starting:
+    """A start on its way to the store; called with the answer. It has slots for the same reason as `Saving`."""
+
+    __slots__ = ("_engine", "_start", "future")
+
+    def __init__(self, engine: Engine, start: Start) -> None:
+        self._engine = engine
+        self._start = start
+        self.future: asyncio.Future[Started] = engine.loop.create_future()
+
+    def __call__(self, answer: Started | Exception) -> None:
+        claimed = _claimed(self._start, answer)
+        if self._start.worker is not None:
+            self._engine.fill_slot(claimed)
+        if claimed is None:
+            self._engine.kick()
+        if self.future.done():
+            return
+        if isinstance(answer, Exception):
+            self.future.set_exception(answer)
+        else:
+            self.future.set_result(answer)
 
 
 def _claimed(start: Start, answer: Started | Exception) -> ClaimedRun | None:

@@ -35,6 +35,7 @@ _STRAY = "a thread of a step that was given up is still at work"
 _ONCE = "an at-most-once step waits, and its body must not run again"
 _ACTIVE_S = 0.1
 """So long after its last commit a run that waits for something outside its steps counts as busy."""
+NOTHING: frozenset[Any] = frozenset()
 
 
 class Waiting:
@@ -44,7 +45,7 @@ class Waiting:
         self._run = run
         self._waits: dict[str, Wait] = {}
         self._events: dict[int, Event] = {}
-        self._taken: set[int] = set()
+        self._taken: frozenset[int] = NOTHING
         self._outcomes: dict[str, Outcome] = {}
         self._timers: dict[str, Timer] = {}
         self._recheck: Any = None
@@ -195,8 +196,9 @@ class Waiting:
     def withdraw_below(self, path: str) -> None:
         """An attempt timed out before its handler came to the waits that it had begun: they count no longer."""
         for entry in list(self._run.history.entries.values()):
-            begun = entry.state == WAITING and is_below(entry.path, path)
-            if begun and entry.path not in self._run.calls:  # Those that it came to are calls, until their end is saved.
+            if entry.path in self._run.calls:
+                continue  # The handler came to it; its end may be on the way.
+            if entry.state == WAITING and is_below(entry.path, path):
                 self._run.save(entry.path, entry.kind, CANCELLED, started_us=entry.started_us)
 
     def disarm(self) -> None:
@@ -238,7 +240,7 @@ class Waiting:
 
     def _check_wait(self, wait: Wait, now_us: int) -> None:
         if event := self._event_for(wait):
-            self._taken.add(event.id)
+            self._taken |= {event.id}
             del self._events[event.id]
             self._end(wait, COMPLETED, event.payload, take=event.id)
         elif outcome := self._outcome_for(wait):

@@ -75,7 +75,7 @@ class Journal:
         *,
         durability: Durability = "full",
         on_change: Callable[[], None] | None = None,
-        poll_s: float = 0.1,
+        poll_s: float = 0.2,
     ) -> Journal:
         """Open the store and start the thread.
 

@@ -237,6 +237,7 @@ def test_no_command_makes_a_store(here: Here, folder: Path, arguments: list[str]
         (["send", "nope", "e"], "There is no run 'nope' in this store."),
         (["cancel", "nope"], "There is no run 'nope' in this store."),
         (["list", "--after", "nope"], "There is no run 'nope' in this store."),
+        (["list", "--after", "nope", "--json", "--tag", "a=b"], "There is no run 'nope' in this store."),
         (["list", "--since", "soon"], "--since soon: write a moment such as"),
         (["list", "--until", "-1h"], "--until -1h: write a moment such as"),
         (["list", "--tag", "team"], "--tag team: write it as name=value."),

@@ -114,7 +114,7 @@ def test_fields_of_records_are_named(record: str) -> None:
     """The reference names every field of what `describe`, `list` and `info` return."""
     text = text_of("reference/runtime.md") + text_of("reference/language.md")
     section = text.partition(f"`{record}`")[2]
-    fields = [field.name for field in getattr(flowgraph, record).__attrs_attrs__]
+    fields = getattr(flowgraph, record).__match_args__
     assert [field for field in fields if f"`{field}`" not in section] == []
 
 

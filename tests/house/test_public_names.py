@@ -4,6 +4,7 @@ import importlib
 import importlib.metadata
 import subprocess
 import sys
+from typing import get_args, get_type_hints
 
 import pytest
 
@@ -61,6 +62,12 @@ def test_a_star_import_gives_the_public_names():
     namespace = {}
     exec("from flowgraph import *", namespace)
     assert set(flowgraph.__all__) <= set(namespace)
+
+
+def test_a_worker_has_the_options_of_a_runtime():
+    options = get_args(get_type_hints(flowgraph.Worker.__init__)["options"])[0]
+    of_runtime = get_type_hints(flowgraph.Runtime.__init__)
+    assert get_type_hints(options) == {name: of_runtime[name] for name in of_runtime.keys() - {"store", "return"}}
 
 
 def test_an_unknown_name_is_an_attribute_error():

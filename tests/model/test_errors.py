@@ -23,7 +23,7 @@ SAMPLES: dict[type[BaseException], tuple[object, ...]] = {
     errors.StepTimeout: ("a", 1, "TimeoutError", "too long", ("TimeoutError", "OSError")),
     errors.ListenTimeout: ("a", "approval", 3.5),
     errors.ChildFailed: ("a", "r-1", "failed", "no", "ValueError"),
-    errors.MapFailed: ("m", [errors.ItemFailure(3, "k", errors.StepFailed('m["k"]', 2, "ValueError", "no"))]),
+    errors.MapFailed: ("m", [errors.ItemFailure(3, "k", errors.StepFailed('m["k"]', 2, "ValueError", "no"))], 2),
     errors.SerializationError: ("a", "Order", "annotate it"),
     errors.PayloadTooLarge: ("a", 9_000_000, 8_388_608),
     errors.ItemsChanged: ("m", "3 items then, 4 now"),

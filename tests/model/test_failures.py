@@ -118,7 +118,8 @@ items = st.lists(
 
 @given(items)
 def test_a_failed_map_is_raised_the_same(failed: list[tuple[int, str | None, str, Failure]]) -> None:
-    error = assert_same_error_of_map(failures.map_failure(failed))
+    error = assert_same_error_of_map(failures.map_failure(failed, len(failed) + 2))
+    assert error.count == len(failed) + 2
     assert [(one.index, one.key) for one in error.failures] == [(index, key) for index, key, _, _ in failed]
     for one, (_, _, path, failure) in zip(error.failures, failed, strict=True):
         assert str(one.error) == str(failures.step_error(path, failure))
@@ -130,13 +131,14 @@ def assert_same_error_of_map(failure: Failure) -> MapFailed:
     assert isinstance(first, MapFailed)
     assert isinstance(other, MapFailed)
     assert (str(other), repr(other), other.failures) == (str(first), repr(first), first.failures)
+    assert other.count == first.count
     return first
 
 
 def test_a_map_inside_a_map_is_raised_the_same() -> None:
-    inner = failures.map_failure([(1, None, "m[0]/n[1]", failures.step_failure("a", ValueError("x"), 5))])
+    inner = failures.map_failure([(1, None, "m[0]/n[1]", failures.step_failure("a", ValueError("x"), 5))], 1)
     outer = failures.step_failure("a", failures.step_error("m[0]/n", inner), 1)
-    error = assert_same_error_of_map(failures.map_failure([(0, None, "m[0]", outer)]))
+    error = assert_same_error_of_map(failures.map_failure([(0, None, "m[0]", outer)], 1))
     assert isinstance(error.failures[0], ItemFailure)
     assert error.failures[0].error.cause_type == "MapFailed"
     assert "ValueError: x" in error.failures[0].error.cause_message

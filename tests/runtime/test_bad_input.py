@@ -20,6 +20,7 @@ from flowgraph import (
     InvalidName,
     InvalidOption,
     RetryPolicy,
+    RunNotFound,
     RunQuery,
     RunStatus,
     Runtime,
@@ -369,13 +370,16 @@ def test_a_bad_query_is_refused(query: Any) -> None:
         RunQuery(**query)
 
 
-async def test_a_page_after_a_run_that_does_not_exist_is_empty() -> None:
+@pytest.mark.parametrize("filters", [{}, {"workflow": "none"}, {"tags": {"a": "b"}}, {"limit": 1}], ids=str)
+async def test_a_page_after_a_run_that_does_not_exist_is_refused(filters: dict[str, Any]) -> None:
     @workflow
     async def flow() -> None: ...
 
     async with opened(flow) as runtime:
-        await runtime.run(flow)
-        assert await runtime.list(RunQuery(after="nobody")) == []
+        await runtime.run(flow, run_id="r")
+        with pytest.raises(RunNotFound, match=r"There is no run 'nobody' in this store"):
+            await runtime.list(RunQuery(after="nobody", **filters))
+        assert await runtime.list(RunQuery(after="r", **filters)) == []
 
 
 async def test_workflows_that_are_broken_do_not_break_the_others() -> None:

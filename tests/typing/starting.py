@@ -3,10 +3,12 @@
 # pyright: reportUnnecessaryTypeIgnoreComment=true
 
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, assert_type
 
 import flowgraph
-from flowgraph import Client, Run, RunQuery, RunRecord, RunStatus, Runtime, workflow
+from flowgraph import Client, Run, RunQuery, RunRecord, RunStatus, Runtime, Worker, workflow
+from flowgraph.testing import VirtualClock
 
 
 @workflow
@@ -86,6 +88,26 @@ async def handles_keep_the_result_type(runtime: Runtime) -> None:
     assert_type(run.id, str)
     assert_type(await runtime.get("r"), Run[Any])
     assert_type(await runtime.list(RunQuery(workflow="order", limit=5)), list[RunRecord])
+
+
+async def a_worker_takes_the_options_of_a_runtime() -> None:
+    executors = {"io": ThreadPoolExecutor()}
+    Runtime("sqlite:///x.db", workflows=[order], concurrency=5, executors=executors, durability="relaxed", strict=True)
+    Runtime(None, workflows=None, lease="1m", max_recoveries=3, clock=VirtualClock())
+    Worker("sqlite:///x.db", workflows=[order], concurrency=5, executors=executors, durability="relaxed", strict=True)
+    Worker(None, workflows=None, lease="1m", max_recoveries=3, clock=VirtualClock())
+    assert_type(await Worker().run(), None)
+
+
+def wrong_options_are_refused() -> None:
+    Runtime(concurrency="5")  # type: ignore[arg-type]
+    Runtime(concurency=5)  # type: ignore[call-arg]
+    Worker(concurrency="5")  # type: ignore[arg-type]
+    Worker(concurency=5)  # type: ignore[call-arg]
+    Worker(durability="half")  # type: ignore[arg-type]
+    Worker(workflows=[order.fn])  # type: ignore[list-item]
+    Worker(workflows=order)  # type: ignore[arg-type]
+    Worker("sqlite:///x.db", [order])  # type: ignore[call-arg]
 
 
 async def wrong_arguments_are_refused(runtime: Runtime) -> None:
