@@ -78,11 +78,12 @@ class StepScope:
 
     # Entering a call --------------------------------------------------------------------------------------------------
 
-    def _enter(self, name: object, kind: str) -> tuple[str, Entry | None]:
+    async def _enter(self, name: object, kind: str) -> tuple[str, Entry | None]:
         """The path of a call, and what the history knows of it."""
-        path = child_path(self.path, name)
         run = self.run
-        run.check()
+        if run.halt is not None:
+            await run.refuse()
+        path = child_path(self.path, name)
         task = self._task(path)
         if task not in run.own:
             run.adopt(task)
@@ -186,9 +187,7 @@ class StepScope:
     # Steps ------------------------------------------------------------------------------------------------------------
 
     async def step(self, name: object, handler: Callable[..., Any], args: tuple[Any, ...], options: StepOptions) -> Any:
-        if self.run.halt is not None:
-            await self.run.refuse()
-        path, entry = self._enter(name, STEP)
+        path, entry = await self._enter(name, STEP)
         annotation = codec.return_annotation(handler) if options.returns is None else options.returns
         if entry is not None and entry.finished:
             return await self._replay(entry, annotation)
@@ -209,10 +208,7 @@ class StepScope:
     ) -> Any:
         from flowgraph.runtime.fanout import FanOutCall
 
-        if self.run.halt is not None:
-            await self.run.refuse()
-
-        path, entry = self._enter(name, fan.kind)
+        path, entry = await self._enter(name, fan.kind)
         run = self.run
         work = FanOutCall(run, path, handler, items, fan, self.attempting(options))
         if entry is not None and entry.finished:
@@ -248,9 +244,7 @@ class StepScope:
         await self._sleep(name, SLEEP_UNTIL, moment_us(moment))
 
     async def _sleep(self, name: object, kind: str, due_us: int) -> None:
-        if self.run.halt is not None:
-            await self.run.refuse()
-        path, entry = self._enter(name, kind)
+        path, entry = await self._enter(name, kind)
         if entry is not None and entry.finished:
             await self._replay(entry, None)
             return
@@ -281,9 +275,7 @@ class StepScope:
         return call
 
     async def listen(self, name: object, event: str | None, timeout: Duration | None, returns: Any) -> Any:
-        if self.run.halt is not None:
-            await self.run.refuse()
-        path, entry = self._enter(name, LISTEN)
+        path, entry = await self._enter(name, LISTEN)
         annotation = Any if returns is None else returns
         if entry is not None and entry.finished:
             return await self._replay(entry, annotation)
@@ -305,9 +297,7 @@ class StepScope:
     # Other runs -------------------------------------------------------------------------------------------------------
 
     async def execute_workflow(self, name: object, workflow: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        if self.run.halt is not None:
-            await self.run.refuse()
-        path, entry = self._enter(name, EXECUTE_WORKFLOW)
+        path, entry = await self._enter(name, EXECUTE_WORKFLOW)
         child, fn = self.run.engine.named(workflow)
         annotation = codec.return_annotation(fn) if fn is not None else Any
         if entry is not None and entry.finished:
@@ -323,9 +313,7 @@ class StepScope:
     async def start_workflow(
         self, name: object, workflow: Any, args: tuple[Any, ...], kwargs: dict[str, Any], detached: bool
     ) -> str:
-        if self.run.halt is not None:
-            await self.run.refuse()
-        path, entry = self._enter(name, START_WORKFLOW)
+        path, entry = await self._enter(name, START_WORKFLOW)
         if entry is None or not entry.finished:
             call = self.run.calls.get(path)
             if call is None:
@@ -356,9 +344,7 @@ class StepScope:
         run.engine.journal.submit(start, run.child_started)
 
     async def wait_for_workflow(self, name: object, run_id: str, timeout: Duration | None, returns: Any) -> Any:
-        if self.run.halt is not None:
-            await self.run.refuse()
-        path, entry = self._enter(name, WAIT_FOR_WORKFLOW)
+        path, entry = await self._enter(name, WAIT_FOR_WORKFLOW)
         if run_id == self.run.id:
             raise InvalidOption("run_id", run_id, "a run cannot wait for itself")
         annotation = BY_WORKFLOW if returns is None else returns
