@@ -210,15 +210,16 @@ def _final(
     detail: str | None,
     copy: object = UNSET,
 ) -> None:
-    """Send the final row on its way; the body's task may end meanwhile."""
+    """Send the final row on its way, as the last thing that the body's task does."""
     call = run.calls.get(path)
     if call is not None:
-        call.saving = True
+        run.body_ends(call)
     if path in run.once:
         run.once -= {path}
     run.save(
-        path, STEP, state, attempt=attempt, started_us=started_us, payload=payload, detail=detail, then=then, copy=copy
-    )
+        path, STEP, state, attempt=attempt, started_us=started_us, payload=payload, detail=detail, then=then, copy=copy,
+        at_once=call is not None,
+    )  # fmt: skip
 
 
 def _outcome_unknown(attempts: int) -> Failure:

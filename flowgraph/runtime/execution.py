@@ -222,6 +222,13 @@ class Execution:
             call.task = None
         self._task_done(task)
 
+    def body_ends(self, call: Call) -> None:
+        """The body of a call has come to its final row, and its task has nothing more to do but to end."""
+        call.saving = True
+        if call.task is not None:
+            self.tasks.discard(call.task)
+            self.own.discard(call.task)
+
     def _body_gave_up(self, call: Call) -> None:
         """A body that ended without a final row was cancelled, refused, or stopped with the run; nothing is saved."""
         del self.calls[call.path]
@@ -321,11 +328,12 @@ class Execution:
         then: Then | None = None,
         told: Callable[[Outcome], None] | None = None,
         copy: object = UNSET,
+        at_once: bool = False,
     ) -> None:
         """Append a row.
 
         When it is committed, `then` gets the path's entry, with the decoded `copy` of the result, and `told` how the
-        watched run stands.
+        watched run stands; with `at_once` that may be before this returns.
         """
         if self.sequence >= MAX_SEQUENCE:
             self.stop(Failing(failures.history_full(MAX_SEQUENCE)))
@@ -338,7 +346,7 @@ class Execution:
         saving = Saving(self, row, then, told, copy)
         if saving.settles:
             self.waiting.unsettled += 1
-        self.engine.journal.submit(Save(self.no, self.epoch, row, take, watch), saving)
+        self.engine.journal.submit(Save(self.no, self.epoch, row, take, watch), saving, at_once=at_once)
 
     async def saved(self, path: str, kind: str, state: str, **values: Any) -> Entry:
         """Append a row and wait until it is committed."""

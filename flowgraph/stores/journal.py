@@ -95,9 +95,14 @@ class Journal:
         """How many commands have no answer yet."""
         return len(self._collected) + self._handed
 
-    def submit(self, command: Command, then: Answered) -> None:
-        """Queue a command; `then` gets the answer, on the loop. A StoreError is the answer where it was not applied."""
-        self._enter(command, then)
+    def submit(self, command: Command, then: Answered, *, at_once: bool = False) -> None:
+        """Queue a command; `then` gets the answer, on the loop. A StoreError is the answer where it was not applied.
+
+        With `at_once` the command is committed, and answered, before this returns, where nothing else could share the
+        commit: nothing is under way, and the loop has nothing else to do in this round.
+        """
+        if not (at_once and self._is_idle() and self._settled_here(command, then)):
+            self._enter(command, then)
 
     async def commit(self, command: Command) -> Any:
         """Apply a command and return its answer. Cancelling the caller does not take the command back."""
@@ -169,6 +174,12 @@ class Journal:
             self._refuse(then)
         else:
             self._reader.put((question, then))
+
+    def _is_idle(self) -> bool:
+        if self._collected or self._handed or self._closed:
+            return False
+        ready = getattr(self._loop, "_ready", None)  # A loop of another make does not show what it has to do.
+        return ready is not None and not ready
 
     def _refuse(self, then: Answered) -> None:
         self._loop.call_soon(self._tell, then, StoreError("The journal is closed."))
