@@ -208,7 +208,7 @@ class MapFailed(StepError):
         self.path = path
 
     def __str__(self) -> str:
-        first = self.failures[0].error if self.failures else "no failure was recorded"
+        first = " ".join(str(self.failures[0].error).split()) if self.failures else "no failure was recorded"
         items = "1 item" if self.count == 1 else f"{self.count:,} items"
         return f"{items} of {self.path!r} failed; the first: {first}"
 
@@ -243,18 +243,20 @@ class PayloadTooLarge(StepError):
 
 
 class ItemsChanged(FlowgraphError):
-    """A map without `key=` was resumed with other items (`.path`)."""
+    """A map without `key=` was resumed with other items, or a batch with other items or sizes (`.path`)."""
 
-    def __init__(self, path: str, detail: str = "") -> None:
-        super().__init__(path, detail)
+    def __init__(self, path: str, detail: str = "", kind: str = "map") -> None:
+        super().__init__(path, detail, kind)
         self.path = path
         self.detail = detail
+        self.kind = kind
 
     def __str__(self) -> str:
         detail = f" ({self.detail})" if self.detail else ""
+        advice = "and keep the batch_size" if self.kind == "batch" else "or give each a stable identity with key="
         return (
             f"The items of {self.path!r} are not the ones that it began with{detail}. Make them in a step, so that "
-            f"they are saved, or give each a stable identity with key=."
+            f"they are saved, {advice}."
         )
 
 

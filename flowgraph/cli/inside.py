@@ -5,13 +5,12 @@ A public call would be no use to programs: they have `describe`, which builds th
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from flowgraph.cli.trouble import Trouble
 from flowgraph.dsl import Workflow
 from flowgraph.errors import RunNotFound
-from flowgraph.model import Checkpoint, RunRecord, Store
+from flowgraph.model import Checkpoint, RunRecord
 from flowgraph.model.store import History, RunRow
 from flowgraph.runtime import Client, Runtime, codec
 from flowgraph.runtime.records import run_record
@@ -45,12 +44,6 @@ def is_executed_here(runtime: Runtime, run_id: str) -> bool:
 def record_of(row: RunRow) -> RunRecord:
     """The record of a run without its steps."""
     return run_record(row, None)
-
-
-def file_of(store: Store) -> Path | None:
-    """The file that a store is in; None if it is in none."""
-    path: Path | None = getattr(store, "_path", None)
-    return path
 
 
 def typed_arguments(

@@ -95,9 +95,9 @@ def _asked(url: str, ask: Callable[[Client], Awaitable[T]]) -> T:
 
 
 def _check_exists(url: str) -> None:
-    from flowgraph.stores import open_store
+    from flowgraph.stores import store_file
 
-    place = inside.file_of(open_store(url))
+    place = store_file(url)
     if place is not None and not place.exists():
         raise Trouble(f"There is no store at {place}. Name the one you mean with --store or FLOWGRAPH_STORE.")
 

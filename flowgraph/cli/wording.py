@@ -105,8 +105,6 @@ def failure_line(saved: str | None) -> str:
             return f"no event {extra['event']!r} came within {extra['timeout']:g} s"
         case "ChildFailed":
             return one_line(f"run {extra['run_id']} is {extra['status'].replace('_', ' ')}{message and ': '}{message}")
-        case "MapFailed":
-            return f"{counted(extra['count'], 'item')} failed"
     cause = failure.cause_type.rpartition(".")[2]
     return one_line(": ".join(filter(None, (cause, message))))
 

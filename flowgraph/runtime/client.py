@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from contextlib import suppress
+from contextvars import Context
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, Literal, Self, TypeVar
 
@@ -138,7 +139,7 @@ class Client(Starting):
         self._durability: Literal["full", "relaxed"] = "full"
         self._engine: Engine | None = None
         self._watchers: dict[str, list[asyncio.Future[Outcome]]] = {}
-        self._checking = False
+        self._checking: asyncio.Task[None] | None = None
         self._check_again = False
         self._open = False
 
@@ -271,12 +272,12 @@ class Client(Starting):
 
     def _check_watched(self) -> None:
         """Look which of the runs that are waited for have ended elsewhere."""
-        if self._checking:
+        if self._checking is not None:
             self._check_again = True
         elif self._watchers and self._open:
-            self._checking = True
             self._check_again = False
-            asyncio.get_running_loop().create_task(self._ask_watched())
+            loop = asyncio.get_running_loop()  # An empty context: in that of a step, the task would be the run's.
+            self._checking = loop.create_task(self._ask_watched(), context=Context())
 
     async def _ask_watched(self) -> None:
         resident = self._engine.resident_ids if self._engine is not None else ()
@@ -293,7 +294,7 @@ class Client(Starting):
             for run_id in set(ids) - {outcome.run_id for outcome in outcomes}:
                 self._tell(run_id, RunNotFound(run_id))
         finally:
-            self._checking = False
+            self._checking = None
         if self._check_again:
             self._check_watched()
 

@@ -16,7 +16,7 @@ import asyncio
 import logging
 import os
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextvars import copy_context
 from typing import TYPE_CHECKING, Any
@@ -117,6 +117,8 @@ class Engine:
         self._unwinding: dict[Execution, float] = {}
         self._unwinding_timer: Any = None
         self._left: asyncio.Event = asyncio.Event()
+        self._tasks: set[asyncio.Task[None]] = set()
+        """Tasks that nobody awaits; a loop alone does not keep them alive."""
 
     # Opening and closing ----------------------------------------------------------------------------------------------
 
@@ -200,6 +202,12 @@ class Engine:
         """Call something soon on the loop, from any thread; a loop that is closed needs no more calls."""
         if not self.loop.is_closed():
             self.loop.call_soon_threadsafe(callback)
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        """Begin a task that belongs to no run and that nobody awaits."""
+        task = self.loop.create_task(work, context=self.context.copy())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     def executor(self, executor: Any) -> Executor | None:
         """The executor that a step names, or brought."""
@@ -300,7 +308,7 @@ class Engine:
         for claimed in answer.runs:
             if claimed.epoch > 1 or claimed.signals:
                 self._reserved += 1
-                self.loop.create_task(self._take(claimed), context=self.context.copy())
+                self.spawn(self._take(claimed))
             else:
                 self._execute(claimed, [], None)
         if answer.next_wake_us is not None:
@@ -426,7 +434,7 @@ class Engine:
             self._look_again = True
         elif self.resident and not self._closing:
             self._looking = True
-            self.loop.create_task(self._look(), context=self.context.copy())
+            self.spawn(self._look())
 
     async def _look(self) -> None:
         try:
@@ -465,7 +473,7 @@ class Engine:
         if not self.journal.store.shared:
             self._arm_dead_timer()
             return
-        self.loop.create_task(self._recover_regularly(), context=self.context.copy())
+        self.spawn(self._recover_regularly())
 
     async def _recover_regularly(self) -> None:
         try:

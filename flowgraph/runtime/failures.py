@@ -23,7 +23,7 @@ from flowgraph.errors import (
 from flowgraph.model import Failure
 
 MOST_FAILURES = 100
-"""Of so many items a failed map tells how they failed: its row stays below the limit of a payload, whatever they say."""
+"""Of so many items a failed map tells how they failed; so its row stays below the limit of a payload."""
 _LONGEST_MESSAGE = 10_000
 _LONGEST_TRACEBACK = 20_000
 
@@ -90,7 +90,8 @@ def map_failure(failures: list[tuple[int, str | None, str, Failure]], count: int
         [index, key, path, msgspec.to_builtins(msgspec.structs.replace(failure, traceback=""))]
         for index, key, path, failure in failures
     ]
-    return Failure("MapFailed", extra={"count": count, "failures": items})
+    message = "1 item failed" if count == 1 else f"{count:,} items failed"
+    return Failure("MapFailed", cause_message=message, extra={"count": count, "failures": items})
 
 
 def step_error(path: str, failure: Failure) -> StepError:

@@ -15,6 +15,7 @@ import asyncio
 import hashlib
 from collections import deque
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator, Sized
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -122,7 +123,7 @@ class FanOutCall:
             return
         saved = msgspec.json.decode(entry.header or "", type=Header)
         if self._fan.key is None and saved != header:
-            raise ItemsChanged(self._path, _difference(saved, header))
+            raise self._changed(_difference(saved, header))
 
     def _batched(self) -> Iterable[Any] | AsyncIterable[Any]:
         if self._fan.kind != "batch":
@@ -136,7 +137,11 @@ class FanOutCall:
         if self._fan.key is None and not self._failed:
             beyond = item_path(self._path, self._count)
             if beyond in self._run.history.entries:
-                raise ItemsChanged(self._path, f"{self._count} items now, and there were more")
+                noun = "batches" if self._fan.kind == "batch" else "items"
+                raise self._changed(f"{self._count} {noun} now, and there were more")
+
+    def _changed(self, detail: str) -> ItemsChanged:
+        return ItemsChanged(self._path, detail, self._fan.kind)
 
     def _key_of(self, item: Any) -> str | None:
         if self._fan.key is None:
@@ -216,7 +221,8 @@ class FanOutCall:
                 del run.bodies[path]
             entry = await committed
         elif mark is not None and entry.detail not in (None, mark, AT_MOST_ONCE):
-            raise ItemsChanged(self._path, f"item {index} is another one")
+            noun = "batch" if self._fan.kind == "batch" else "item"
+            raise self._changed(f"{noun} {index} is another one")
         if entry.state == FAILED:
             self._failed[index] = entry
 
@@ -300,14 +306,8 @@ async def _async_numbered(items: AsyncIterable[Any]) -> AsyncIterator[tuple[int,
 
 
 def _batches(items: Iterable[Any], size: int) -> Iterator[list[Any]]:
-    batch: list[Any] = []
-    for item in items:
-        batch.append(item)
-        if len(batch) == size:
-            yield batch
-            batch = []
-    if batch:
-        yield batch
+    iterator = iter(items)
+    return iter(lambda: list(islice(iterator, size)), [])
 
 
 async def _async_batches(items: AsyncIterable[Any], size: int) -> AsyncIterator[list[Any]]:

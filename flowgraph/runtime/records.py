@@ -153,7 +153,7 @@ def _error(text: str | None) -> ErrorRecord | None:
 
 
 def _extra(extra: dict[str, Any]) -> str:
-    return ", ".join(f"{key}={value}" for key, value in extra.items() if key != "failures")
+    return ", ".join(f"{key}={value}" for key, value in extra.items())
 
 
 def _plain(text: str | None) -> Any:

@@ -264,7 +264,7 @@ class Waiting:
         elif not wait.expiring:
             wait.expiring = True
             self.unsettled += 1
-            self._run.loop.create_task(self._expire(wait), context=self._run.engine.context.copy())
+            self._run.engine.spawn(self._expire(wait))
 
     async def _expire(self, wait: Wait) -> None:
         """Time out, unless what is waited for came before and is not known here yet."""
@@ -333,7 +333,7 @@ class Waiting:
     def inquire(self, run_id: str) -> None:
         """Ask how a run stands whose end was waited for before: it may have ended before it could be watched."""
         self.unsettled += 1
-        self._run.loop.create_task(self._inquire(run_id), context=self._run.engine.context.copy())
+        self._run.engine.spawn(self._inquire(run_id))
 
     async def _inquire(self, run_id: str) -> None:
         try:

@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from flowgraph.stores.journal import Durability, Journal
-from flowgraph.stores.url import open_store
+from flowgraph.stores.url import open_store, store_file
 
-__all__ = ["Durability", "Journal", "open_store"]
+__all__ = ["Durability", "Journal", "open_store", "store_file"]

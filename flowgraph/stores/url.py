@@ -16,10 +16,20 @@ def open_store(url: str) -> Store:
     >>> open_store("sqlite:///:memory:").shared
     False
     """
-    path = _path_of(url)
+    path = store_file(url)
     from flowgraph.stores.sqlite import SqliteStore
 
-    return SqliteStore(url, None if path in ("", ":memory:") else Path(path).absolute())
+    return SqliteStore(url, path)
+
+
+def store_file(url: str) -> Path | None:
+    """The file that a URL names; None where the store is in no file. It is not touched.
+
+    >>> store_file("sqlite:///flows.db").name, store_file("sqlite:///:memory:")
+    ('flows.db', None)
+    """
+    path = _path_of(url)
+    return None if path in ("", ":memory:") else Path(path).absolute()
 
 
 def _path_of(url: object) -> str:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
+import sqlite3
 import threading
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -711,6 +713,48 @@ async def test_several_items_that_fail_at_once_are_all_told_of_in_order() -> Non
     assert await result_of(flow) == [0, 1, 2]
 
 
+async def test_a_map_of_which_many_items_fail_saves_how_the_first_did_and_how_many(store: str) -> None:
+    together = asyncio.Event()
+    begun = 0
+    seen: list[MapFailed] = []
+
+    async def work(number: int) -> int:
+        nonlocal begun
+        begun += 1
+        if begun == 300:
+            together.set()
+        await together.wait()
+        raise ValueError(f"item {number}\n" + "\x1b" * 50_000)
+
+    @workflow
+    async def flow() -> None:
+        try:
+            await step.map("items", work, range(300), concurrency=300, max_attempts=1)
+        except MapFailed as error:
+            seen.append(error)
+            if len(seen) == 2:
+                raise
+        await step.sleep("pause", "1h")
+
+    async with opened(flow, store=store) as runtime:
+        run = await runtime.start(flow)
+        with pytest.raises(RunFailed) as failed:
+            await run.result()
+        items = steps_of(await run.describe())["items"]
+
+    for error in seen:
+        assert error.count == 300
+        assert [failure.index for failure in error.failures] == list(range(100))
+        assert str(error).startswith("300 items of 'items' failed; the first: Step 'items[0]' failed after 1 attempt")
+        assert len(str(error).splitlines()) == 1
+    assert failed.value.message.startswith(str(seen[0])[:1_000])
+    assert items.error is not None
+    assert (items.error.type, items.error.message) == ("MapFailed", "300 items failed")
+    with contextlib.closing(sqlite3.connect(store.removeprefix("sqlite:///"))) as database:
+        [[size]] = database.execute("SELECT length(payload) FROM checkpoint WHERE path = 'items' AND state = 'failed'")
+    assert size < 8 * 1024 * 1024
+
+
 async def test_collect_gives_failures_in_their_places_and_the_same_on_replay() -> None:
     seen: list[list[Any]] = []
 
@@ -905,30 +949,49 @@ async def test_a_finished_map_does_not_mind_other_items(store: str) -> None:
         assert await run.result() == [1, 4, 9]
 
 
-async def test_changed_batches_are_an_error_too(store: str) -> None:
-    items, size = list(range(6)), 2
-    begun: list[list[int]] = []
+@pytest.mark.parametrize(
+    ("items", "now", "said"),
+    [
+        (lambda: list(range(6)), 3, "batches of 2 then, of 3 now"),
+        (lambda: list(range(6)), 1, "batches of 2 then, of 1 now"),
+        (lambda: list(range(6)), 20, "batches of 2 then, of 20 now"),
+        (lambda: [object() for _ in range(6)], 3, "batches of 2 then, of 3 now"),
+        (lambda: iter(range(6)), 3, "batch 0 is another one"),
+        (lambda: numbers(6), 1, "batch 0 is another one"),
+    ],
+)
+async def test_a_batch_that_is_resumed_with_another_batch_size_is_an_error_too(
+    store: str, items: Callable[[], Any], now: int, said: str
+) -> None:
+    size = 2
+    begun: list[list[Any]] = []
     held = True
 
     async def work(batch: list[int]) -> int:
         begun.append(batch)
         if held and len(begun) == 2:
             await asyncio.Event().wait()
-        return sum(batch)
+        return len(batch)
 
     @workflow
     async def flow() -> str:
         try:
-            return str(await step.batch("batches", work, items, batch_size=size))
+            return str(await step.batch("batches", work, items(), batch_size=size))
         except ItemsChanged as error:
-            return f"changed: {error.path}"
+            return f"changed: {error}"
 
     async with opened(flow, store=store) as runtime:
         await runtime.start(flow, run_id="r")
         await until(lambda: len(begun) == 2)
-    size, held = 3, False
+    size, held = now, False
     async with opened(flow, store=store) as runtime:
-        assert await (await runtime.get("r")).result() == "changed: batches"
+        result = await (await runtime.get("r")).result()
+
+    assert len(begun) == 2
+    assert result == (
+        f"changed: The items of 'batches' are not the ones that it began with ({said}). Make them in a step, so that "
+        f"they are saved, and keep the batch_size."
+    )
 
 
 async def test_an_uncaught_items_changed_fails_the_run_and_overwrites_nothing(store: str) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from flowgraph.errors import StoreError
 from flowgraph.model.store import Find, Start
-from flowgraph.stores import open_store
+from flowgraph.stores import open_store, store_file
 from tests.stores.rig import NOW
 
 FORMS = "sqlite:///relative/path.db, sqlite:////absolute/path.db or sqlite:///:memory:"
@@ -30,6 +30,14 @@ def test_two_stores_in_memory_are_two() -> None:
     assert (one.ask(Find("r")) is None, two.ask(Find("r")) is None) == (False, True)
     one.close()
     two.close()
+
+
+def test_the_file_of_a_store_is_known_without_opening_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert store_file("sqlite:///new/flows.db") == tmp_path / "new" / "flows.db"
+    assert store_file(f"sqlite:///{tmp_path}/flows.db") == tmp_path / "flows.db"
+    assert [store_file(url) for url in ("sqlite://", "sqlite:///:memory:")] == [None, None]
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_three_slashes_are_a_path_from_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
