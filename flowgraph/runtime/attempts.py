@@ -54,124 +54,139 @@ class Item(msgspec.Struct, frozen=True, gc=False):
     then: Callable[[Entry], None]
 
 
-async def perform(
-    run: Execution,
-    path: str,
-    handler: Callable[..., Any],
-    args: tuple[Any, ...],
-    options: Attempting,
-    annotation: Any,
-    item: Item | None = None,
-) -> None:
-    """Make attempts until one succeeds or none is left; the final row is on its way when this returns.
+class Attempts:
+    """The attempts of one step, or of one item of a fan-out."""
 
-    When that row is committed, the step's callers are told, or the fan-out that an `item` belongs to.
-    """
-    then = run.settle if item is None else item.then
-    entry = run.history.entries.get(path)
-    attempt = 1
-    if entry is not None:
-        attempt = entry.attempt + 1
-        if entry.state == STARTED and entry.detail == AT_MOST_ONCE:
-            failure = _outcome_unknown(attempt)
-            _final(run, path, FAILED, attempt, entry.started_us, failure_text(failure), then, AT_MOST_ONCE)
-            return
-        if entry.state == RETRYING:
-            await _back_off(run, path, entry.due_us or 0)
-    while True:
-        due_us = await _attempt(run, path, handler, args, options, annotation, item, attempt, then)
-        if due_us is None:
-            return
-        await _back_off(run, path, due_us)
-        attempt += 1
+    __slots__ = ("_annotation", "_args", "_handler", "_item", "_options", "_path", "_run", "_then")
 
+    def __init__(
+        self,
+        run: Execution,
+        path: str,
+        handler: Callable[..., Any],
+        args: tuple[Any, ...],
+        options: Attempting,
+        annotation: Any,
+        item: Item | None = None,
+    ) -> None:
+        self._run = run
+        self._path = path
+        self._handler = handler
+        self._args = args
+        self._options = options
+        self._annotation = annotation
+        self._item = item
+        self._then = run.settle if item is None else item.then
 
-async def _attempt(
-    run: Execution,
-    path: str,
-    handler: Callable[..., Any],
-    args: tuple[Any, ...],
-    options: Attempting,
-    annotation: Any,
-    item: Item | None,
-    attempt: int,
-    then: Callable[[Entry], None],
-) -> int | None:
-    """Make one attempt; returns when the next one is due, or None where there is none."""
-    from flowgraph.runtime.scope import StepScope
+    async def make(self) -> None:
+        """Make attempts until one succeeds or none is left; the final row is on its way when this returns.
 
-    scope = StepScope(run, path, attempt, None if item is None else item.index)
-    CURRENT.set(scope)
-    started_us = run.clock.now_us()
-    detail = AT_MOST_ONCE if options.at_most_once else None if item is None else item.mark
-    deadline_us = None if options.timeout is None else _deadline_us(run, path)
-    if options.at_most_once:
-        await run.saved(path, STEP, STARTED, attempt=attempt - 1, started_us=started_us, detail=detail)
-        run.once |= {path}
-    if run.engine.observers:
-        run.engine.observe_start(run.id, path, attempt)
-    deadline = None if options.timeout is None else Deadline(run, path, options.timeout, deadline_us)
-    try:
-        if deadline is None and options.executor is None and is_async(handler):  # The way of most steps.
-            value = await handler(*args)
-            if scope.spawned or scope.calls:
-                await scope.drain()
-            run.check()
+        When that row is committed, the step's callers are told, or the fan-out that the item belongs to.
+        """
+        entry = self._run.history.entries.get(self._path)
+        attempt = 1
+        if entry is not None:
+            attempt = entry.attempt + 1
+            if entry.state == STARTED and entry.detail == AT_MOST_ONCE:
+                failure = _outcome_unknown(attempt)
+                self._save_last(FAILED, attempt, entry.started_us, failure_text(failure), AT_MOST_ONCE)
+                return
+            if entry.state == RETRYING:
+                await self._back_off(entry.due_us or 0)
+        while True:
+            due_us = await self._attempt(attempt)
+            if due_us is None:
+                return
+            await self._back_off(due_us)
+            attempt += 1
+
+    async def _attempt(self, attempt: int) -> int | None:
+        """Make one attempt; returns when the next one is due, or None where there is none."""
+        from flowgraph.runtime.scope import StepScope
+
+        run, path, options, item = self._run, self._path, self._options, self._item
+        scope = StepScope(run, path, attempt, None if item is None else item.index)
+        CURRENT.set(scope)
+        started_us = run.clock.now_us()
+        detail = AT_MOST_ONCE if options.at_most_once else None if item is None else item.mark
+        deadline_us = None if options.timeout is None else _deadline_us(run, path)
+        if options.at_most_once:
+            await run.saved(path, STEP, STARTED, attempt=attempt - 1, started_us=started_us, detail=detail)
+            run.once |= {path}
+        if run.engine.observers:
+            run.engine.observe_start(run.id, path, attempt)
+        deadline = None if options.timeout is None else Deadline(run, path, options.timeout, deadline_us)
+        try:
+            if deadline is None and options.executor is None and is_async(self._handler):  # The way of most steps.
+                value = await self._handler(*self._args)
+                if scope.spawned or scope.calls:
+                    await scope.drain()
+                run.check()
+            else:
+                value = await self._body(scope, deadline)
+            text, copy = codec.dump(value, self._annotation)
+            check_size(path, text)
+        except (KeyboardInterrupt, SystemExit):
+            raise
+        except codec.Unsaveable as refused:
+            error: BaseException = SerializationError(path, refused.type_name, refused.reason)
+        except BaseException as raised:  # noqa: BLE001 (whatever leaves a handler is the attempt's failure)
+            _raise_if_halted(run, raised)
+            error = raised
         else:
-            value = await _body(run, scope, handler, args, options, deadline)
-        text, copy = codec.dump(value, annotation)
-        check_size(path, text)
-    except (KeyboardInterrupt, SystemExit):
-        raise
-    except codec.Unsaveable as refused:
-        error: BaseException = SerializationError(path, refused.type_name, refused.reason)
-    except BaseException as raised:  # noqa: BLE001 (whatever leaves a handler is the attempt's failure)
-        _raise_if_halted(run, raised)
-        error = raised
-    else:
-        _final(run, path, COMPLETED, attempt, started_us, text, then, detail, copy)
-        return None
-    timed_out = deadline is not None and deadline.expired
-    if timed_out:
-        scope.abandon_calls()
-        run.waiting.withdraw_below(path)
-    await scope.drain()
-    run.check()
-    payload = failure_text(failures.step_failure(path, error, attempt, timed_out=timed_out))
-    delay_s = None if options.at_most_once else _delay(run, options, attempt, error, timed_out=timed_out)
-    if delay_s is None:
-        _final(run, path, FAILED, attempt, started_us, payload, then, detail)
-        return None
-    due_us = run.clock.now_us() + round(delay_s * 1e6)
-    await run.saved(path, STEP, RETRYING, attempt=attempt, started_us=started_us, payload=payload, due_us=due_us)
-    return due_us
-
-
-async def _body(
-    run: Execution,
-    scope: StepScope,
-    handler: Callable[..., Any],
-    args: tuple[Any, ...],
-    options: Attempting,
-    deadline: Deadline | None,
-) -> Any:
-    """Run the handler, and whatever it started."""
-    if deadline is None:
-        value = await _whole_body(run, scope, handler, args, options)
-    else:
-        async with deadline:
-            value = await _whole_body(run, scope, handler, args, options)
-    run.check()
-    return value
-
-
-async def _whole_body(
-    run: Execution, scope: StepScope, handler: Callable[..., Any], args: tuple[Any, ...], options: Attempting
-) -> Any:
-    value = await invoke(run, scope, handler, args, options.executor)
-    if scope.spawned or scope.calls:
+            self._save_last(COMPLETED, attempt, started_us, text, detail, copy)
+            return None
+        timed_out = deadline is not None and deadline.expired
+        if timed_out:
+            scope.abandon_calls()
+            run.waiting.withdraw_below(path)
         await scope.drain()
-    return value
+        run.check()
+        payload = failure_text(failures.step_failure(path, error, attempt, timed_out=timed_out))
+        delay_s = None if options.at_most_once else _delay(run, options, attempt, error, timed_out=timed_out)
+        if delay_s is None:
+            self._save_last(FAILED, attempt, started_us, payload, detail)
+            return None
+        due_us = run.clock.now_us() + round(delay_s * 1e6)
+        await run.saved(path, STEP, RETRYING, attempt=attempt, started_us=started_us, payload=payload, due_us=due_us)
+        return due_us
+
+    async def _body(self, scope: StepScope, deadline: Deadline | None) -> Any:
+        """Run the handler, and whatever it started."""
+        if deadline is None:
+            value = await self._whole_body(scope)
+        else:
+            async with deadline:
+                value = await self._whole_body(scope)
+        self._run.check()
+        return value
+
+    async def _whole_body(self, scope: StepScope) -> Any:
+        value = await invoke(self._run, scope, self._handler, self._args, self._options.executor)
+        if scope.spawned or scope.calls:
+            await scope.drain()
+        return value
+
+    def _save_last(
+        self, state: str, attempt: int, started_us: int, payload: str, detail: str | None, copy: object = UNSET
+    ) -> None:
+        """Send the final row on its way, as the last thing that the body's task does."""
+        run, path = self._run, self._path
+        call = run.calls.get(path)
+        if call is not None:
+            run.body_ends(call)
+        if path in run.once:
+            run.once -= {path}
+        run.save(
+            path, STEP, state, attempt=attempt, started_us=started_us, payload=payload, detail=detail, copy=copy,
+            then=self._then, at_once=call is not None,
+        )  # fmt: skip
+
+    async def _back_off(self, due_us: int) -> None:
+        """Wait for the next attempt: durably, so that a long backoff suspends the run."""
+        run = self._run
+        if due_us > run.clock.now_us():
+            await run.join(run.waiting.begin(self._path, STEP, BACKOFF, due_us))
 
 
 def _delay(run: Execution, options: Attempting, attempt: int, error: BaseException, *, timed_out: bool) -> float | None:
@@ -199,39 +214,9 @@ def _raise_if_halted(run: Execution, error: BaseException) -> None:
         raise error
 
 
-def _final(
-    run: Execution,
-    path: str,
-    state: str,
-    attempt: int,
-    started_us: int,
-    payload: str,
-    then: Callable[[Entry], None],
-    detail: str | None,
-    copy: object = UNSET,
-) -> None:
-    """Send the final row on its way, as the last thing that the body's task does."""
-    call = run.calls.get(path)
-    if call is not None:
-        run.body_ends(call)
-    if path in run.once:
-        run.once -= {path}
-    run.save(
-        path, STEP, state, attempt=attempt, started_us=started_us, payload=payload, detail=detail, then=then, copy=copy,
-        at_once=call is not None,
-    )  # fmt: skip
-
-
 def _outcome_unknown(attempts: int) -> Failure:
     message = "the process died while the body was running; its outcome is unknown, and it runs at most once"
     return Failure("StepFailed", attempts, "OutcomeUnknown", message)
-
-
-async def _back_off(run: Execution, path: str, due_us: int) -> None:
-    """Wait for the next attempt: durably, so that a long backoff suspends the run."""
-    if due_us <= run.clock.now_us():
-        return
-    await run.join(run.waiting.begin(path, STEP, BACKOFF, due_us))
 
 
 # Running a handler ----------------------------------------------------------------------------------------------------

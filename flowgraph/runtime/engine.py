@@ -4,17 +4,13 @@ Claiming. A run without a worker has a wake time; the engine claims what is due 
 it was started here, a timer for the next wake time fires, another process changed the store, a run left and freed a
 slot. One claim is in flight at a time.
 
-Ownership. The engine registers as a worker with a lock that ends with its process, and renews its lease from the
-journal's thread, so that user code which blocks the loop does not lose it. It looks for dead workers when it starts,
-and regularly after that: one whose lock is free is dead at once, one whose lease ran out is dead where the lock cannot
-tell. Their runs become due, with a raised epoch, so that nothing that they still write counts.
+Which worker it is, and what becomes of the runs of dead ones, is the matter of `membership`.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import threading
 from collections.abc import Callable, Coroutine, Mapping
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
@@ -25,24 +21,19 @@ from flowgraph.dsl import Workflow, WorkflowTable, portable
 from flowgraph.errors import InvalidOption, StoreError, WorkflowNotFound
 from flowgraph.model import CURRENT, Checkpoint, PauseReason, RunStatus
 from flowgraph.model.store import (
-    Beat,
     Claim,
     Claimed,
     ClaimedRun,
-    Enlist,
     History,
     Inbox,
     Owned,
-    Recover,
-    Release,
     Reopen,
-    WorkerRow,
-    Workers,
 )
 from flowgraph.runtime import codec
 from flowgraph.runtime.clock import Clock
 from flowgraph.runtime.execution import Execution
 from flowgraph.runtime.halt import Breaking, Cancelling, Completing, Losing, Releasing, Suspending, TimingOut
+from flowgraph.runtime.membership import Membership
 from flowgraph.runtime.remote import call_remotely, guarded
 from flowgraph.runtime.tasks import install_task_factory
 from flowgraph.runtime.threads import Threads
@@ -53,7 +44,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("flowgraph")
 
-_LOOK_FOR_DEAD_S = 2.0
 _CLAIM_AGAIN_S = 1.0
 _UNWIND_S = 5.0
 """Tasks that are still there so long after their run was told to stop are cancelled, again and again."""
@@ -93,11 +83,9 @@ class Engine:
         self._table = table
         self._concurrency = concurrency
         self._executors = dict(executors)
-        self._lease_us = lease_us
-        self._max_recoveries = max_recoveries
+        self._membership = Membership(self, lease_us=lease_us, max_recoveries=max_recoveries)
         self._on_left = on_left
         self._thread_id = threading.get_ident()
-        self._worker = 0
         self._reserved = 0
         self._asked = 0
         self._claiming = False
@@ -105,15 +93,11 @@ class Engine:
         self._hungry = False
         self._looking = False
         self._look_again = False
-        self._recovering = False
         self._closing = False
         self._wake: Any = None
         self._wake_us: int | None = None
         self._overdue: Any = None
         self._overdue_us: int | None = None
-        self._dead_timer: Any = None
-        self._overdue_leases: dict[int, tuple[int, float]] = {}
-        self._strays: set[tuple[int, int]] = set()
         self._unwinding: dict[Execution, float] = {}
         self._unwinding_timer: Any = None
         self._left: asyncio.Event = asyncio.Event()
@@ -132,23 +116,16 @@ class Engine:
                 type(self.loop).__name__,
             )
         self._unwatch = self.clock.watch(self.is_busy)
-        await self._enlist()
-        self.journal.start_beating(self._beat, self._lease_us / 3e6)
-        await self._recover_dead()
+        await self._membership.begin()
         await self.journal.commit(Reopen(tuple(self._table), PauseReason.INCOMPATIBLE, self.clock.now_us()))
-        self._arm_dead_timer()
+        self._membership.watch()
         self.kick()
-
-    async def _enlist(self) -> None:
-        host, lock = self.journal.store.hold_lock()
-        now_us = self.clock.now_us()
-        lease_until_us = now_us + self._lease_us
-        self._worker = await self.journal.commit(Enlist(host, os.getpid(), lock, lease_until_us, now_us))
 
     async def close(self) -> None:
         """Stop executing, give unfinished runs back, and strike the worker off."""
         self._closing = True
-        for timer in (self._wake, self._overdue, self._dead_timer):
+        self._membership.stop_watching()
+        for timer in (self._wake, self._overdue):
             if timer is not None:
                 timer.cancel()
         for run in list(self.resident.values()):
@@ -162,10 +139,7 @@ class Engine:
             self._unwatch()
             self.threads.shutdown(wait=False)
         if not self.resident:
-            try:
-                await self.journal.commit(Recover(self._worker, self._max_recoveries, self.clock.now_us(), leave=True))
-            except StoreError as error:
-                logger.warning("the worker could not be struck off; its runs are taken over later: %s", error)
+            await self._membership.end()
 
     async def _all_left(self) -> None:
         """Wait for the bodies that are still at work; after a while leave their runs to whoever finds this one dead."""
@@ -183,12 +157,12 @@ class Engine:
     @property
     def worker(self) -> int:
         """The number of the worker in the store."""
-        return self._worker
+        return self._membership.worker
 
     def is_busy(self) -> bool:
         """Tell whether anything goes on that no timer of the clock ends: a virtual clock must not jump over it."""
         return bool(
-            self._claiming or self._looking or self._recovering or self.journal.pending or self._reserved
+            self._claiming or self._looking or self._membership.recovering or self.journal.pending or self._reserved
             or any(run.waiting.is_busy() for run in self.resident.values())
         )  # fmt: skip
 
@@ -272,7 +246,7 @@ class Engine:
             self._hungry = True  # The run is started as pending, and claimed when a slot is free.
             return None
         self._reserved += 1
-        return self._worker
+        return self.worker
 
     def fill_slot(self, claimed: ClaimedRun | None) -> None:
         """Use a reserved slot for a run that was started as claimed; None gives the slot back."""
@@ -291,7 +265,7 @@ class Engine:
             self._claiming = True
             self._claim_again = False
             self._asked = self._free() if self._hungry else -(-self._free() // 2)  # Starts may take the rest.
-            claim = Claim(self._worker, tuple(self._table), self._asked, self.clock.now_us())
+            claim = Claim(self.worker, tuple(self._table), self._asked, self.clock.now_us())
             self.journal.submit(claim, self._claimed)
         else:
             self._hungry = True
@@ -440,7 +414,7 @@ class Engine:
         try:
             while True:
                 self._look_again = False
-                for no, epoch, signals in await self.journal.ask(Owned(self._worker)):
+                for no, epoch, signals in await self.journal.ask(Owned(self.worker)):
                     run = self.resident.get(no)
                     if run is not None and run.epoch == epoch and signals > run.waiting.signals:
                         run.waiting.receive(await self.journal.ask(Inbox(no)))
@@ -456,69 +430,3 @@ class Engine:
         """Another process has committed something."""
         self.look()
         self.kick()
-
-    # Leases and dead workers ------------------------------------------------------------------------------------------
-
-    def _beat(self) -> Beat:
-        """Called in the journal's thread."""
-        executed = tuple((run.no, run.epoch, run.stopwatch.us()) for run in list(self.resident.values()))
-        return Beat(self._worker, self.clock.now_us() + self._lease_us, executed)
-
-    def _arm_dead_timer(self) -> None:
-        if not self._closing:
-            self._dead_timer = self.loop.call_later(_LOOK_FOR_DEAD_S, self._look_for_dead)
-
-    def _look_for_dead(self) -> None:
-        self.kick()  # In case a signal and a suspension crossed.
-        if not self.journal.store.shared:
-            self._arm_dead_timer()
-            return
-        self.spawn(self._recover_regularly())
-
-    async def _recover_regularly(self) -> None:
-        try:
-            await self._recover_dead()
-            await self._release_strays()
-        except StoreError as error:
-            if not self._closing:
-                logger.warning("dead workers could not be looked for: %s", error)
-        self._arm_dead_timer()
-
-    async def _recover_dead(self) -> None:
-        self._recovering = True
-        try:
-            workers = await self.journal.ask(Workers())
-            if all(row.no != self._worker for row in workers):
-                await self._enlist()  # Others took this worker for dead; what it held was taken away.
-            for row in workers:
-                if row.no != self._worker and self._is_dead(row):
-                    recovered = await self.journal.commit(Recover(row.no, self._max_recoveries, self.clock.now_us()))
-                    logger.info("worker %d is dead; took over %d of its runs", row.no, recovered)
-                    self.kick()
-        finally:
-            self._recovering = False
-
-    async def _release_strays(self) -> None:
-        """Give back runs that the store says are ours and that are not here: the store failed when they left."""
-        owned = {(no, epoch) for no, epoch, _ in await self.journal.ask(Owned(self._worker)) if no not in self.resident}
-        for no, epoch in owned & self._strays:  # Seen twice: so it is not one that is on its way here.
-            now_us = self.clock.now_us()
-            await self.journal.commit(Release(no, epoch, 0, now_us))
-            self.kick()
-        self._strays = owned - self._strays
-
-    def _is_dead(self, row: WorkerRow) -> bool:
-        """Tell whether a worker is dead: its lock is free, or its lease ran out.
-
-        Where its lock is held on this machine, the process lives, and its lease counts only after it was seen to be
-        over for a while: the clock may have jumped, or the machine slept, and the worker is about to renew it.
-        """
-        held = self.journal.store.is_held(row)
-        if held is False or row.lease_until_us >= self.clock.now_us():
-            self._overdue_leases.pop(row.no, None)
-            return held is False
-        lease_us, since_s = self._overdue_leases.get(row.no, (None, 0.0))
-        if lease_us != row.lease_until_us:
-            since_s = self.loop.time()
-            self._overdue_leases[row.no] = (row.lease_until_us, since_s)
-        return held is None or self.loop.time() - since_s >= self._lease_us / 2e6

@@ -216,7 +216,7 @@ class FanOutCall:
             one = attempts.Item(index, mark, then)
             run.bodies[path] = worker
             try:
-                await attempts.perform(run, path, self._handler, (item,), self._options, self._annotation, one)
+                await attempts.Attempts(run, path, self._handler, (item,), self._options, self._annotation, one).make()
             finally:
                 del run.bodies[path]
             entry = await committed

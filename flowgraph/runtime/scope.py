@@ -194,8 +194,8 @@ class StepScope:
         run = self.run
         call = run.calls.get(path)
         if call is None:
-            work = attempts.perform(run, path, handler, args, self.attempting(options), annotation)
-            call = run.body(path, STEP, work)
+            work = attempts.Attempts(run, path, handler, args, self.attempting(options), annotation)
+            call = run.body(path, STEP, work.make())
         return await self._result(call, annotation)
 
     async def fan_out(
