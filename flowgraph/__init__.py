@@ -18,6 +18,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from flowgraph.compiler import compile_file, compile_source
     from flowgraph.dsl import Workflow, step, workflow
     from flowgraph.errors import (
         ChildFailed,
@@ -66,6 +67,7 @@ if TYPE_CHECKING:
         StepRecord,
         WaitRecord,
     )
+    from flowgraph.model.graph import Graph
     from flowgraph.runtime import Client, Run, Runtime, Worker, run
 
     __version__: str
@@ -79,6 +81,7 @@ __all__ = [
     "DuplicateStep",
     "ErrorRecord",
     "FlowgraphError",
+    "Graph",
     "InvalidName",
     "InvalidOption",
     "ItemFailure",
@@ -120,12 +123,15 @@ __all__ = [
     "WorkflowNotFound",
     "WriteRefused",
     "__version__",
+    "compile_file",
+    "compile_source",
     "run",
     "step",
     "workflow",
 ]
 
 _ROOMS = {
+    "flowgraph.compiler": ("compile_file", "compile_source"),
     "flowgraph.dsl": ("Workflow", "step", "workflow"),
     "flowgraph.model": (
         "AttemptRecord",
@@ -138,6 +144,7 @@ _ROOMS = {
         "StepRecord",
         "WaitRecord",
     ),
+    "flowgraph.model.graph": ("Graph",),
     "flowgraph.runtime": ("Client", "Run", "Runtime", "Worker", "run"),
 }
 _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}

@@ -14,6 +14,9 @@ from flowgraph.dsl.registry import register
 from flowgraph.errors import DefinitionError, InvalidOption
 from flowgraph.model import RetryPolicy, checked_name, seconds
 
+if TYPE_CHECKING:
+    from flowgraph.model.graph import Graph
+
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -76,12 +79,26 @@ class Workflow(Generic[P, T]):
         self.step_retry = step_retry
         self.strict = strict
         self.signature = inspect.signature(fn)
+        self._graph: Graph | None = None
 
     @property
     def place(self) -> str:
         """Where it is written, as ``file:line``."""
         code = self.fn.__code__
         return f"{code.co_filename}:{code.co_firstlineno}"
+
+    @property
+    def graph(self) -> Graph:
+        """What the workflow may do, compiled from its source; nothing of it is run. It is compiled once.
+
+        Raises:
+            CompileError: there is no source to compile, as in a REPL, or it has changed since it was loaded.
+        """
+        if self._graph is None:
+            from flowgraph.compiler import compile_function  # libcst, which a run does not need.
+
+            self._graph = compile_function(self.fn, self.name)
+        return self._graph
 
     def check_arguments(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         """Raise TypeError, as the function itself would, if it cannot be called with these arguments."""

@@ -107,7 +107,6 @@ def wrong_options_are_refused() -> None:
     Worker(durability="half")  # type: ignore[arg-type]
     Worker(workflows=[order.fn])  # type: ignore[list-item]
     Worker(workflows=order)  # type: ignore[arg-type]
-    Worker("sqlite:///x.db", [order])  # type: ignore[call-arg]
 
 
 async def wrong_arguments_are_refused(runtime: Runtime) -> None:

@@ -1,0 +1,197 @@
+"""What the names of a module and of a function stand for.
+
+A name is bound once, or it is not known: imports, definitions, classes and plain assignments are followed, through
+aliases, to what they mean in the end. LibCST's own providers of scopes and qualified names cost ten times as much, and
+do not follow ``s = step``.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import attrs
+
+FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef
+_MOST_ALIASES = 50
+"""Aliases of aliases are followed so far."""
+
+
+@attrs.frozen
+class Foreign:
+    """A name from another module, in full: ``asyncio.gather``."""
+
+    name: str
+
+
+@attrs.frozen(eq=False)
+class Defined:
+    """A function of this module, the names around it, and the class that it is a method of."""
+
+    node: FunctionNode
+    names: Names
+    owner: ast.ClassDef | None = None
+    member: str = ""
+    """An attribute of the function: ``named`` of a decorated step."""
+
+
+@attrs.frozen(eq=False)
+class Value:
+    """What was assigned, as an expression, and the names among which it was."""
+
+    node: ast.expr
+    names: Names
+
+
+@attrs.frozen(eq=False)
+class Unbound:
+    """A name that no binding tells anything of: a parameter, or one that is bound in several ways."""
+
+    name: str
+
+
+Meaning = Foreign | Defined | Value | Unbound
+Binding = Foreign | ast.AST | None
+
+
+class Names:
+    """The bindings of one scope; what is not bound in it is looked for in the `outer` one."""
+
+    def __init__(self, bindings: dict[str, Binding], outer: Names | None = None) -> None:
+        self._bindings = bindings
+        self._outer = outer
+
+    @classmethod
+    def of_module(cls, tree: ast.Module) -> Names:
+        """The names of a module."""
+        return cls(_merged(_bound(tree.body)))
+
+    def of_function(self, node: FunctionNode | ast.Lambda) -> Names:
+        """The names of a function inside this scope."""
+        arguments = node.args
+        parameters = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]
+        parameters += [argument for argument in (arguments.vararg, arguments.kwarg) if argument is not None]
+        bindings: dict[str, Binding] = {parameter.arg: None for parameter in parameters}
+        if not isinstance(node, ast.Lambda):
+            for name, binding in _merged(_bound(node.body)).items():
+                bindings[name] = None if name in bindings else binding
+        return Names(bindings, self)
+
+    def meaning(self, dotted: str, depth: int = 0) -> Meaning:
+        """What a name, or a name with attributes, stands for."""
+        root, _, rest = dotted.partition(".")
+        if root not in self._bindings:
+            return Unbound(dotted) if self._outer is None else self._outer.meaning(dotted, depth)
+        binding = self._bindings[root]
+        if isinstance(binding, Foreign):
+            return Foreign(f"{binding.name}.{rest}" if rest else binding.name)
+        if depth > _MOST_ALIASES:
+            return Unbound(dotted)
+        if isinstance(binding, FunctionNode):
+            return Defined(binding, self, member=rest)
+        if isinstance(binding, ast.ClassDef):
+            return self._member(binding, rest) if rest else Unbound(dotted)
+        if isinstance(binding, ast.expr):
+            alias = dotted_name(binding)
+            if alias is not None and alias.partition(".")[0] != root:
+                return self.meaning(f"{alias}.{rest}" if rest else alias, depth + 1)
+            return Unbound(dotted) if rest else Value(binding, self)
+        return Unbound(dotted)
+
+    def _member(self, owner: ast.ClassDef, path: str) -> Meaning:
+        name, _, rest = path.partition(".")
+        binding = _merged(_bound(owner.body)).get(name)
+        if isinstance(binding, FunctionNode):
+            return Defined(binding, self, owner, rest)
+        if isinstance(binding, ast.expr) and rest in ("", "value"):
+            return Value(binding, self) if rest or not _is_enum(owner) else Unbound(path)
+        return Unbound(path)
+
+    def method(self, owner: ast.ClassDef, name: str) -> Meaning:
+        """A method of a class, as ``self.name`` finds it."""
+        return self._member(owner, name)
+
+
+def dotted_name(node: Any) -> str | None:
+    """A name with its attributes as text; None for any other expression.
+
+    >>> dotted_name(ast.parse("a.b.c", mode="eval").body)
+    'a.b.c'
+    """
+    parts: list[str] = []
+    while isinstance(node, ast.Attribute):
+        parts.append(node.attr)
+        node = node.value
+    if not isinstance(node, ast.Name):
+        return None
+    return ".".join([node.id, *reversed(parts)])
+
+
+def _is_enum(owner: ast.ClassDef) -> bool:
+    return any((dotted_name(base) or "").rpartition(".")[2].endswith(("Enum", "Flag")) for base in owner.bases)
+
+
+def _merged(bound: Iterable[tuple[str, Binding]]) -> dict[str, Binding]:
+    """One binding for each name; None for a name with several, but the last of functions (the others are overloads)."""
+    bindings: dict[str, Binding] = {}
+    for name, binding in bound:
+        again = name in bindings
+        overload = again and isinstance(binding, FunctionNode) and isinstance(bindings[name], FunctionNode)
+        bindings[name] = None if again and not overload else binding
+    return bindings
+
+
+def _bound(body: Iterable[ast.stmt]) -> Iterator[tuple[str, Binding]]:
+    """The names that statements bind, and to what; those in blocks inside them, too, but not in other scopes."""
+    for statement in body:
+        match statement:
+            case ast.Import() | ast.ImportFrom():
+                yield from _imported(statement)
+            case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef():
+                yield statement.name, statement
+            case ast.Assign(targets=[ast.Name(id=name)], value=value):
+                yield name, value
+            case ast.AnnAssign(target=ast.Name(id=name), value=ast.expr() as value):
+                yield name, value
+            case _:
+                yield from ((name, None) for name in _targets(statement))
+                for block in ("body", "orelse", "finalbody"):
+                    yield from _bound(getattr(statement, block, ()))
+                for part in (*getattr(statement, "handlers", ()), *getattr(statement, "cases", ())):
+                    yield from _bound(part.body)
+
+
+def _imported(statement: ast.Import | ast.ImportFrom) -> Iterator[tuple[str, Binding]]:
+    if isinstance(statement, ast.Import):
+        for alias in statement.names:
+            root = alias.name.partition(".")[0]
+            yield alias.asname or root, Foreign(alias.name if alias.asname else root)
+        return
+    place = "." * statement.level + (statement.module or "")
+    dot = "" if place.endswith(".") else "."
+    for alias in statement.names:
+        if alias.name == "*":
+            yield from _star(place)
+        else:
+            yield alias.asname or alias.name, Foreign(f"{place}{dot}{alias.name}")
+
+
+def _targets(statement: ast.stmt) -> Iterator[str]:
+    """The names that one statement binds otherwise: by targets, patterns, ``as`` and walrus."""
+    stack: list[ast.AST] = [statement]
+    while stack:
+        node = stack.pop()
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store | ast.Del):
+            yield node.id
+        elif isinstance(node, ast.MatchAs | ast.MatchStar | ast.ExceptHandler) and node.name:
+            yield node.name
+        elif isinstance(node, ast.Global | ast.Nonlocal):
+            yield from node.names
+        inner = (ast.stmt, ast.Lambda, ast.comprehension)
+        stack.extend(child for child in ast.iter_child_nodes(node) if not isinstance(child, inner))
+
+
+def _star(module: str) -> Iterator[tuple[str, Binding]]:
+    if module == "flowgraph":
+        yield from ((name, Foreign(f"flowgraph.{name}")) for name in ("step", "workflow"))

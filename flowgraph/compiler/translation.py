@@ -1,0 +1,582 @@
+"""From the concrete syntax tree of a function to its regions: the LibCST pass.
+
+Expressions are walked in the order in which Python evaluates them, so a step stands where it is called. What a call
+means is asked of the names (`bindings`). A helper of the same module is translated once, and its calls share that. An
+awaitable that is made and not awaited at once is a task beside what follows: it may run at any time until its scope
+ends.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable, Sequence
+from typing import Any, Literal
+
+import attrs
+import libcst as cst
+
+from flowgraph.compiler import templates, words
+from flowgraph.compiler.bindings import Defined, Foreign, FunctionNode, Meaning, Names, Unbound, Value, dotted_name
+from flowgraph.compiler.places import Places, span_of
+from flowgraph.compiler.regions import (
+    NOTHING,
+    Arm,
+    Branch,
+    Call,
+    Exit,
+    Function,
+    Group,
+    Handler,
+    Loop,
+    Parallel,
+    Region,
+    Span,
+    Spawn,
+    Step,
+    Try,
+    Unknown,
+    has_effect,
+    sequence,
+)
+from flowgraph.compiler.syntax import inside
+from flowgraph.compiler.templates import Hole, Template
+
+_EVERYTHING = frozenset({"Exception", "BaseException"})
+_LONGEST_LABEL = 80
+
+
+def first_line(node: FunctionNode) -> int:
+    """The line of the first decorator, or of the function: where its code object says that it begins."""
+    return min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
+
+
+@attrs.frozen(eq=False)
+class Source:
+    """A decorated function: the names around it, the class that it is in, and the workflow's name."""
+
+    node: FunctionNode
+    names: Names
+    owner: ast.ClassDef | None
+    workflow: str
+
+
+class Unit:
+    """One source file: its text, its names, and its functions that were translated."""
+
+    def __init__(self, text: str, path: str) -> None:
+        text = text.replace("\r\n", "\n").replace("\r", "\n")  # As Python reads it; other breaks end no line.
+        self.path = path
+        self.tree = ast.parse(text, filename=path)
+        self.names = Names.of_module(self.tree)
+        self._lines = [f"{line}\n" for line in text.split("\n")]
+        self._functions: dict[int, Function] = {}
+        self._trees: dict[int, cst.FunctionDef] = {}
+
+    def tree_of(self, node: FunctionNode) -> cst.FunctionDef:
+        """A function's concrete syntax tree, parsed from its own lines only."""
+        found = self._trees.get(id(node))
+        if found is None:
+            text = "".join(self._lines[first_line(node) - 1 : node.end_lineno])
+            nested = text[:1] in " \t"
+            module = cst.parse_module(f"if 1:\n{text}" if nested else text)
+            statement: Any = module.body[0]
+            found = self._trees[id(node)] = statement.body.body[0] if nested else statement
+        return found
+
+    def function(self, node: FunctionNode, names: Names, owner: ast.ClassDef | None = None) -> Function:
+        """A function of this file as regions; `names` are those of the scope that it is defined in."""
+        function = self._functions.get(id(node))
+        if function is None:
+            function = self._functions[id(node)] = Function(node.name, span_of(node))
+            translation = Translation(self, node, names, owner)
+            function.body = translation.body()
+        return function
+
+    @staticmethod
+    def span(node: FunctionNode) -> Span:
+        """Where a function is."""
+        return span_of(node)
+
+    def workflows(self) -> Iterable[Source]:
+        """The decorated functions of the file."""
+        for node, names, owner in _functions_in(self.tree.body, self.names, None):
+            for decorator in node.decorator_list:
+                call = decorator if isinstance(decorator, ast.Call) else None
+                dotted = dotted_name(decorator if call is None else call.func)
+                meaning = None if dotted is None else names.meaning(dotted)
+                if isinstance(meaning, Foreign) and words.is_workflow_decorator(meaning.name):
+                    given = {keyword.arg: keyword.value for keyword in call.keywords} if call else {}
+                    name = _folded(given["name"], names) if "name" in given else None
+                    yield Source(node, names, owner, name or node.name)
+
+
+def _functions_in(
+    body: Sequence[ast.stmt], names: Names, owner: ast.ClassDef | None
+) -> Iterable[tuple[FunctionNode, Names, ast.ClassDef | None]]:
+    for statement in body:
+        if isinstance(statement, FunctionNode):
+            yield statement, names, owner
+            yield from _functions_in(statement.body, names.of_function(statement), None)
+            continue
+        inner = statement if isinstance(statement, ast.ClassDef) else owner
+        for block in ("body", "orelse", "finalbody"):
+            yield from _functions_in(getattr(statement, block, ()), names, inner)
+        for part in (*getattr(statement, "handlers", ()), *getattr(statement, "cases", ())):
+            yield from _functions_in(part.body, names, inner)
+
+
+class Translation:
+    """Translates one function."""
+
+    def __init__(self, unit: Unit, node: FunctionNode, names: Names, owner: ast.ClassDef | None) -> None:
+        self._unit = unit
+        self._node = node
+        self._names = names.of_function(node)
+        self._owner = owner
+        self._tree = unit.tree_of(node)
+        self._places = Places(self._tree, node)
+        self._at = self._places.whole
+        self._groups: set[str] = set()
+
+    def body(self) -> Region:
+        """The function's body. A plain function hands the awaitable that it returns to its caller."""
+        return self._block(self._tree.body)
+
+    # Statements -------------------------------------------------------------------------------------------------------
+
+    def _block(self, block: cst.BaseSuite | None) -> Region:
+        if block is None:
+            return NOTHING
+        statements: list[Any] = []
+        for line in block.body:
+            statements += line.body if isinstance(line, cst.SimpleStatementLine) else [line]
+        return sequence([region for statement in statements for region in self._statement(statement)])
+
+    def _statement(self, node: Any) -> list[Region]:
+        self._at = span = self._places.span(node, self._at)
+        match node:
+            case cst.FunctionDef() | cst.ClassDef():
+                return [region for decorator in node.decorators for region in self._value(decorator.decorator)]
+            case cst.Return():
+                value = self._returned(node.value) if node.value is not None else []
+                return [*value, Exit("return", self._text(node), span)]
+            case cst.Raise():
+                return [*self._values(node), Exit("raise", self._text(node), span)]
+            case cst.Break():
+                return [Exit("break", "break", span)]
+            case cst.Continue():
+                return [Exit("continue", "continue", span)]
+            case cst.If():
+                return self._if(node, span)
+            case cst.For():
+                return self._for(node, span)
+            case cst.While():
+                return self._while(node, span)
+            case cst.Try() | cst.TryStar():
+                return self._try(node, span)
+            case cst.With():
+                return self._with(node, span)
+            case cst.Match():
+                return self._match(node, span)
+        return self._values(node)
+
+    def _returned(self, value: cst.BaseExpression) -> list[Region]:
+        """A plain function may return the awaitable of a step, which its caller awaits."""
+        return self._value(value) if self._tree.asynchronous is not None else self._awaited(value)
+
+    def _if(self, node: cst.If, span: Span) -> list[Region]:
+        """An if, with its elifs as further arms; one whose condition has steps is a branch inside the last arm."""
+        test = self._value(node.test)
+        tests = [node.test]
+        bodies = [self._block(node.body)]
+        rest = node.orelse
+        while isinstance(rest, cst.If) and not has_effect(sequence(self._value(rest.test))):
+            tests.append(rest.test)
+            bodies.append(self._block(rest.body))
+            rest = rest.orelse
+        if isinstance(rest, cst.If):
+            otherwise = sequence(self._statement(rest))
+        else:
+            otherwise = self._block(rest.body) if rest is not None else NOTHING
+        if len(tests) == 1:
+            arms = [Arm("yes", bodies[0]), Arm("no", otherwise)]
+            return [*test, *self._branch("if", self._text(node.test), arms, span)]
+        arms = [Arm(self._text(condition), body) for condition, body in zip(tests, bodies, strict=True)]
+        return [*test, *self._branch("if", "", [*arms, Arm("else", otherwise)], span)]
+
+    @staticmethod
+    def _branch(kind: Literal["if", "match"], subject: str, arms: list[Arm], span: Span) -> list[Region]:
+        return [Branch(kind, subject, tuple(arms), span)] if any(has_effect(arm.body) for arm in arms) else []
+
+    def _match(self, node: cst.Match, span: Span) -> list[Region]:
+        return [*self._value(node.subject), *self._cases(node, node.cases, span)]
+
+    def _cases(self, node: cst.Match, cases: Sequence[cst.MatchCase], span: Span) -> list[Region]:
+        """The arms of a match. Where a guard has steps, the cases after it are drawn for either way to them."""
+        arms: list[Arm] = []
+        for number, case in enumerate(cases):
+            guard = [] if case.guard is None else self._value(case.guard)
+            body = self._block(case.body)
+            if has_effect(sequence(guard)) and case.guard is not None:
+                rest = sequence(self._cases(node, cases[number + 1 :], span))
+                ways = [Arm("yes", body), Arm("no", rest)]
+                guarded = Branch("if", self._text(case.guard), tuple(ways), span)
+                arms.append(Arm(self._text(case.pattern), sequence([*guard, guarded])))
+                return self._arms(node, arms, None if _fits_all(case.pattern) else rest, span)
+            label = self._text(case.pattern) + (f" if {self._text(case.guard)}" if case.guard is not None else "")
+            arms.append(Arm(label, body))
+            if case.guard is None and _fits_all(case.pattern):
+                return self._arms(node, arms, None, span)
+        return self._arms(node, arms, NOTHING, span)
+
+    def _arms(self, node: cst.Match, arms: list[Arm], rest: Region | None, span: Span) -> list[Region]:
+        otherwise = [] if rest is None else [Arm("otherwise", rest)]
+        return self._branch("match", self._text(node.subject), arms + otherwise, span)
+
+    def _for(self, node: cst.For, span: Span) -> list[Region]:
+        items = self._value(node.iter)
+        body = self._block(node.body)
+        orelse = self._block(node.orelse.body) if node.orelse is not None else NOTHING
+        awaits = "async " if node.asynchronous is not None else ""
+        header = f"{awaits}for {self._text(node.target)} in {self._text(node.iter)}"
+        loop = Loop(header, tuple(_names_in(node.target)), NOTHING, body, orelse, span)
+        return [*items, loop] if has_effect(body) or has_effect(orelse) else items
+
+    def _while(self, node: cst.While, span: Span) -> list[Region]:
+        test = sequence(self._value(node.test))
+        body = self._block(node.body)
+        orelse = self._block(node.orelse.body) if node.orelse is not None else NOTHING
+        text = self._text(node.test)
+        loop = Loop(f"while {text}", (), test, body, orelse, span, endless=text in {"True", "1"})
+        return [loop] if any(map(has_effect, (test, body, orelse))) else []
+
+    def _try(self, node: cst.Try | cst.TryStar, span: Span) -> list[Region]:
+        body = self._block(node.body)
+        handlers = tuple(self._handler(handler) for handler in node.handlers)
+        orelse = self._block(node.orelse.body) if node.orelse is not None else NOTHING
+        final = self._block(node.finalbody.body) if node.finalbody is not None else NOTHING
+        parts = [body, orelse, final, *(handler.body for handler in handlers)]
+        return [Try(body, handlers, orelse, final, span)] if any(map(has_effect, parts)) else []
+
+    def _handler(self, handler: cst.ExceptHandler | cst.ExceptStarHandler) -> Handler:
+        span = self._places.span(handler, self._at)
+        label = "except" if handler.type is None else f"except {self._text(handler.type)}"
+        everything = handler.type is None or self._text(handler.type) in _EVERYTHING
+        return Handler(label, self._block(handler.body), span, everything)
+
+    def _with(self, node: cst.With, span: Span) -> list[Region]:
+        opened: list[Region] = []
+        groups, suppresses = False, False
+        for item in node.items:
+            opened += self._value(item.item)
+            meaning = self._meaning(item.item.func) if isinstance(item.item, cst.Call) else None
+            if isinstance(meaning, Foreign) and meaning.name == words.TASK_GROUP:
+                groups = True
+                if item.asname is not None:
+                    self._groups.update(_names_in(item.asname.name))
+            suppresses = suppresses or (isinstance(meaning, Foreign) and meaning.name == words.SUPPRESS)
+        body = self._block(node.body)
+        if groups:
+            body = Group(body)
+        if suppresses and has_effect(body):
+            handler = Handler(f"with {self._text(node.items[0].item)}", NOTHING, span, everything=False)
+            body = Try(body, (handler,), NOTHING, NOTHING, span)
+        return [*opened, body]
+
+    # Expressions ------------------------------------------------------------------------------------------------------
+
+    def _values(self, node: cst.CSTNode) -> list[Region]:
+        return [region for child in inside(node) for region in self._value(child)]
+
+    def _value(self, node: cst.CSTNode) -> list[Region]:
+        """What happens when an expression is evaluated, in order."""
+        match node:
+            case cst.Await():
+                return self._awaited(node.expression)
+            case cst.Call():
+                return self._call(node, awaited=False)
+            case cst.Lambda() | cst.Name():
+                return []
+            case cst.IfExp():
+                arms = [Arm("yes", sequence(self._value(node.body))), Arm("no", sequence(self._value(node.orelse)))]
+                return [*self._value(node.test), *self._branch("if", self._text(node.test), arms, self._at)]
+            case cst.BooleanOperation():
+                right = sequence(self._value(node.right))
+                both = isinstance(node.operator, cst.And)
+                arms = [Arm("yes", right if both else NOTHING), Arm("no", NOTHING if both else right)]
+                return [*self._value(node.left), *self._branch("if", self._text(node.left), arms, self._at)]
+            case cst.ListComp() | cst.SetComp() | cst.GeneratorExp():
+                return self._comprehension(node.elt, node.for_in)
+            case cst.DictComp():
+                return self._comprehension(node, node.for_in)
+        return self._values(node)
+
+    def _comprehension(self, element: Any, clause: cst.CompFor, *, concurrent: bool = False) -> list[Region]:
+        """The loops of a comprehension; with `concurrent` its elements are awaitables that run side by side."""
+        if isinstance(element, cst.DictComp):
+            inner = [*self._value(element.key), *self._value(element.value)]
+        else:
+            inner = self._awaited(element) if concurrent else self._value(element)
+        return self._clause(clause, inner, concurrent=concurrent)
+
+    def _clause(self, clause: cst.CompFor, inner: list[Region], *, concurrent: bool) -> list[Region]:
+        if clause.inner_for_in is not None:
+            inner = self._clause(clause.inner_for_in, inner, concurrent=concurrent)
+        for condition in reversed(clause.ifs):
+            arms = [Arm("yes", sequence(inner)), Arm("no", NOTHING)]
+            inner = [*self._value(condition.test), *self._branch("if", self._text(condition.test), arms, self._at)]
+        items = self._value(clause.iter)
+        body = sequence(inner)
+        if not has_effect(body):
+            return items
+        header = f"for {self._text(clause.target)} in {self._text(clause.iter)}"
+        targets = tuple(_names_in(clause.target))
+        return [*items, Loop(header, targets, NOTHING, body, NOTHING, self._at, concurrent=concurrent)]
+
+    def _awaited(self, node: cst.BaseExpression) -> list[Region]:
+        """What happens when an expression is evaluated, and its awaitable awaited."""
+        match node:
+            case cst.Call():
+                return self._call(node, awaited=True)
+            case cst.IfExp():
+                arms = [Arm("yes", sequence(self._awaited(node.body))), Arm("no", sequence(self._awaited(node.orelse)))]
+                return [*self._value(node.test), *self._branch("if", self._text(node.test), arms, self._at)]
+        return self._value(node)
+
+    # Calls ------------------------------------------------------------------------------------------------------------
+
+    def _call(self, node: cst.Call, *, awaited: bool) -> list[Region]:
+        span = self._places.span(node, self._at)
+        meaning = self._meaning(node.func)
+        if isinstance(meaning, Foreign):
+            kind = words.step_kind(meaning.name)
+            if kind is not None:
+                return self._spawned(self._step(node, kind, span), span, awaited or kind in words.WITHOUT_NAME)
+            if (regions := self._library_call(node, meaning.name, span, awaited=awaited)) is not None:
+                return regions
+            return self._arguments(node)
+        if isinstance(meaning, Defined):
+            return self._defined_call(node, meaning, span, awaited=awaited)
+        inner = self._meaning(node.func.func) if isinstance(node.func, cst.Call) else None
+        if isinstance(inner, Defined) and inner.member == "named":  # fetch_data.named("…")(url)
+            name = self._name(node.func.args)  # type: ignore[attr-defined]
+            return [*self._arguments(node), *(self._decorated(inner, name, span, awaited=awaited) or [])]
+        if isinstance(node.func, cst.Attribute) and self._is_group(node.func):
+            return self._spawned(self._awaited(node.args[0].value) if node.args else [], span, awaited=False)
+        return [*self._value(node.func), *self._arguments(node)]
+
+    def _is_group(self, func: cst.Attribute) -> bool:
+        return (
+            isinstance(func.value, cst.Name) and func.value.value in self._groups and func.attr.value == "create_task"
+        )
+
+    def _arguments(self, node: cst.Call) -> list[Region]:
+        return [region for argument in node.args for region in self._value(argument.value)]
+
+    @staticmethod
+    def _spawned(regions: list[Region], span: Span, awaited: bool) -> list[Region]:
+        body = sequence(regions)
+        if awaited or not has_effect(body):
+            return regions
+        return [Spawn(body, span)]
+
+    def _library_call(self, node: cst.Call, name: str, span: Span, *, awaited: bool) -> list[Region] | None:
+        """A call of asyncio that runs awaitables; None for any other."""
+        if name in words.GATHERING:
+            branches = self._branches(node)
+            if not any(map(has_effect, branches)):
+                return []
+            side_by_side = [region for region in branches if has_effect(region)]
+            body: list[Region] = side_by_side if len(branches) == 1 else [Parallel(tuple(side_by_side), span)]
+            return self._spawned(body, span, awaited)
+        if not node.args:
+            return None
+        if name in words.PASSING:
+            return self._awaited(node.args[0].value) if awaited else self._value(node.args[0].value)
+        if name in words.SPAWNING:
+            return self._spawned(self._awaited(node.args[0].value), span, awaited)
+        return None
+
+    def _branches(self, node: cst.Call) -> list[Region]:
+        branches: list[Region] = []
+        for argument in node.args:
+            value: Any = argument.value
+            if isinstance(value, cst.ListComp | cst.SetComp | cst.GeneratorExp):
+                branches.append(sequence(self._comprehension(value.elt, value.for_in, concurrent=True)))
+            elif isinstance(value, cst.List | cst.Tuple | cst.Set):
+                branches += [sequence(self._awaited(element.value)) for element in value.elements]
+            elif argument.keyword is None:
+                branches.append(sequence(self._awaited(value)))
+        return branches
+
+    def _defined_call(self, node: cst.Call, meaning: Defined, span: Span, *, awaited: bool) -> list[Region]:
+        arguments = self._arguments(node)
+        decorated = self._decorated(meaning, None, span, awaited=awaited)
+        if decorated is not None:
+            return [*arguments, *decorated]
+        if meaning.member:
+            return arguments
+        call = self._helper(meaning, span)
+        is_awaitable = isinstance(meaning.node, ast.AsyncFunctionDef)
+        return [*arguments, *self._spawned([call], span, awaited or not is_awaitable)]
+
+    def _helper(self, meaning: Defined, span: Span) -> Region:
+        function = self._unit.function(meaning.node, meaning.names, meaning.owner)
+        if function.body is not None and not has_effect(function.body):
+            return NOTHING
+        return Call(function, span, recursive=function.body is None)
+
+    def _decorated(self, meaning: Defined, name: Template | None, span: Span, *, awaited: bool) -> list[Region] | None:
+        """A call of a function under ``@step("name")``; None where it is not decorated so."""
+        for decorator in meaning.node.decorator_list:
+            if not isinstance(decorator, ast.Call) or (dotted := dotted_name(decorator.func)) is None:
+                continue
+            found = self._names.meaning(dotted)
+            if not (isinstance(found, Foreign) and words.step_kind(found.name) == "step"):
+                continue
+            if meaning.member not in ("", "named"):
+                return None
+            if name is None:
+                if meaning.member == "named":
+                    return []  # A step under another name, which is called later.
+                first = cst.parse_expression(ast.unparse(decorator.args[0])) if decorator.args else None
+                name = None if first is None else self._template(first)
+            plain = attrs.evolve(meaning, member="")
+            options = tuple((keyword.arg or "**", ast.unparse(keyword.value)) for keyword in decorator.keywords)
+            step = Step("step", name, span, self._helper(plain, span), options)
+            return self._spawned([step], span, awaited)
+        return None
+
+    # Steps ------------------------------------------------------------------------------------------------------------
+
+    def _step(self, node: cst.Call, kind: str, span: Span) -> list[Region]:
+        """The arguments of a step call, then the step."""
+        positional = [argument for argument in node.args if argument.keyword is None and not argument.star]
+        before: list[Region] = []
+        body: Region = NOTHING
+        for number, argument in enumerate(node.args):
+            if kind in words.WITH_HANDLER and number == 1 and argument in positional:
+                body = self._handler_body(argument.value)
+            else:
+                before += self._value(argument.value)
+        name = None if kind in words.WITHOUT_NAME else self._name(node.args)
+        options = tuple(
+            (argument.keyword.value, self._text(argument.value))
+            for argument in node.args
+            if argument.keyword is not None
+        )
+        return [*before, Step(kind, name, span, body, options)]
+
+    def _handler_body(self, handler: cst.BaseExpression) -> Region:
+        """What a handler does when it is called."""
+        if isinstance(handler, cst.Lambda):
+            return sequence(self._awaited(handler.body))
+        if isinstance(handler, cst.Call):
+            meaning = self._meaning(handler.func)
+            if isinstance(meaning, Foreign) and meaning.name == words.PARTIAL and handler.args:
+                return self._handler_body(handler.args[0].value)
+            return Unknown("the handler is what a call returns", self._places.span(handler, self._at))
+        meaning = self._meaning(handler)
+        if isinstance(meaning, Defined) and not meaning.member:
+            region = self._helper(meaning, self._at)
+            return region if has_effect(region) else NOTHING
+        return NOTHING
+
+    def _name(self, arguments: Sequence[cst.Arg]) -> Template | None:
+        if not arguments or arguments[0].keyword is not None or arguments[0].star:
+            return None
+        return self._template(arguments[0].value)
+
+    def _template(self, node: cst.BaseExpression) -> Template:
+        """An expression as a template of text."""
+        match node:
+            case cst.SimpleString() | cst.ConcatenatedString() if isinstance(node.evaluated_value, str):
+                return templates.joined(node.evaluated_value)
+            case cst.ConcatenatedString():
+                return templates.joined(*self._template(node.left).parts, *self._template(node.right).parts)
+            case cst.FormattedString():
+                return templates.joined(*(part for piece in node.parts for part in self._piece(piece)))
+            case cst.BinaryOperation(operator=cst.Add()):
+                return templates.joined(*self._template(node.left).parts, *self._template(node.right).parts)
+            case cst.BinaryOperation(operator=cst.Modulo(), left=cst.SimpleString(evaluated_value=str() as text)):
+                right = node.right.elements if isinstance(node.right, cst.Tuple) else [cst.Element(node.right)]
+                found = templates.by_percent(text, [self._template(element.value) for element in right])
+                return found or self._hole(node)
+            case cst.Call(
+                func=cst.Attribute(value=cst.SimpleString(evaluated_value=str() as text), attr=cst.Name("format"))
+            ):
+                plain = [self._template(argument.value) for argument in node.args if argument.keyword is None]
+                named = {a.keyword.value: self._template(a.value) for a in node.args if a.keyword is not None}
+                return templates.by_format(text, plain, named) or self._hole(node)
+            case cst.Name() | cst.Attribute():
+                meaning = self._meaning(node)
+                if isinstance(meaning, Value) and isinstance(meaning.node, ast.Constant | ast.JoinedStr | ast.BinOp):
+                    constant = _folded(meaning.node, meaning.names)
+                    if constant is not None:
+                        return templates.joined(constant)
+            case cst.Integer():
+                return templates.joined(str(node.evaluated_value))
+        return self._hole(node)
+
+    def _piece(self, piece: Any) -> tuple[templates.Part, ...]:
+        if isinstance(piece, cst.FormattedStringText):
+            return (piece.value.replace("{{", "{").replace("}}", "}").encode().decode("unicode_escape")
+                    if "\\" in piece.value else piece.value.replace("{{", "{").replace("}}", "}"),)  # fmt: skip
+        if piece.conversion is None and piece.format_spec is None:
+            return self._template(piece.expression).parts
+        return (Hole(self._text(piece)[1:-1]),)
+
+    def _hole(self, node: cst.CSTNode) -> Template:
+        return templates.joined(Hole(self._text(node)))
+
+    # Names ------------------------------------------------------------------------------------------------------------
+
+    def _meaning(self, node: cst.CSTNode) -> Meaning | None:
+        parts: list[str] = []
+        while isinstance(node, cst.Attribute):
+            parts.append(node.attr.value)
+            node = node.value
+        if not isinstance(node, cst.Name):
+            return None
+        parts.append(node.value)
+        parts.reverse()
+        if self._owner is not None and len(parts) == 2 and parts[0] in ("self", "cls"):
+            return self._unit.names.method(self._owner, parts[1])
+        found = self._names.meaning(".".join(parts))
+        return None if isinstance(found, Unbound) else found
+
+    def _text(self, node: cst.CSTNode) -> str:
+        """How a node is written, on one line."""
+        text = " ".join(_MODULE.code_for_node(node).split())
+        return text if len(text) <= _LONGEST_LABEL else f"{text[: _LONGEST_LABEL - 1]}…"
+
+
+_MODULE = cst.Module([])
+
+
+def _fits_all(pattern: cst.MatchPattern) -> bool:
+    """Tell whether a pattern is a name or ``_``, which everything fits."""
+    return isinstance(pattern, cst.MatchAs) and pattern.pattern is None
+
+
+def _folded(node: ast.expr, names: Names, depth: int = 0) -> str | None:
+    """A constant of a module as text."""
+    match node:
+        case ast.Constant(value=str() | int() as value) if not isinstance(value, bool):
+            return str(value)
+        case ast.BinOp(op=ast.Add(), left=left, right=right) if depth < 100:
+            first, second = _folded(left, names, depth + 1), _folded(right, names, depth + 1)
+            return None if first is None or second is None else first + second
+        case ast.Name() | ast.Attribute():
+            meaning = names.meaning(dotted_name(node) or "")
+            if isinstance(meaning, Value) and depth < 100:
+                return _folded(meaning.node, meaning.names, depth + 1)
+    return None
+
+
+def _names_in(target: cst.CSTNode) -> Iterable[str]:
+    if isinstance(target, cst.Name):
+        yield target.value
+    elif not isinstance(target, cst.Attribute | cst.Subscript):
+        for child in target.children:
+            yield from _names_in(child)

@@ -1,0 +1,238 @@
+"""The graph of a workflow: what it may do, as nodes and edges, with the places in its source.
+
+A graph has a scope for the workflow and one for each step whose handler has steps of its own. Every scope begins at a
+``start`` node and ends at an ``end`` node, and each run of it is a walk from one to the other. The only edges that lead
+back are those of kind ``back``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Literal
+
+import attrs
+
+from flowgraph.errors import InvalidOption
+
+if TYPE_CHECKING:
+    import networkx
+
+EdgeKind = Literal["control", "back", "exception", "data"]
+
+VERSION = 1
+"""Of the JSON form."""
+
+STEP_KINDS = frozenset(
+    {
+        "step",
+        "map",
+        "for_each",
+        "batch",
+        "sleep",
+        "sleep_until",
+        "progress",
+        "listen",
+        "execute_workflow",
+        "start_workflow",
+        "wait_for_workflow",
+        "transaction",
+    }
+)
+"""The kinds of nodes that are steps. The others are start, end, fail, abort, branch, loop, try, handler, finally, fork,
+join, return, raise and unknown."""
+
+
+@attrs.frozen
+class Node:
+    """One node.
+
+    Attributes:
+        id: its number in the graph, as text.
+        kind: see `STEP_KINDS`.
+        name: a step's name, with ``{expression}`` for what is known only in a run; else a condition, a loop's header,
+            an exception, or the reason of what is unknown.
+        path: a step's path; "" for other nodes.
+        parent: the id of the step or loop that it is inside; None at the top.
+        line: where it is written, from 1.
+        options: the options of a step as they are written.
+    """
+
+    id: str
+    kind: str
+    name: str
+    path: str = ""
+    parent: str | None = None
+    line: int = 0
+    options: dict[str, str] = attrs.field(factory=dict)
+
+    @property
+    def is_step(self) -> bool:
+        """Whether it is a step, which has a path and a checkpoint."""
+        return self.kind in STEP_KINDS
+
+
+@attrs.frozen
+class Edge:
+    """`target` may follow `source`; `label` is the condition or the exception."""
+
+    source: str
+    target: str
+    kind: EdgeKind = "control"
+    label: str = ""
+
+
+@attrs.frozen(slots=False)
+class Graph:
+    """What a workflow may do.
+
+    Attributes:
+        workflow: the workflow's name.
+        path: the file, as it was given.
+        line: where the workflow is defined, from 1.
+        nodes: all nodes, in the order of the source.
+        edges: all edges.
+    """
+
+    workflow: str
+    path: str
+    line: int
+    nodes: tuple[Node, ...]
+    edges: tuple[Edge, ...]
+
+    @cached_property
+    def steps(self) -> tuple[Node, ...]:
+        """The nodes that are steps."""
+        return tuple(node for node in self.nodes if node.is_step)
+
+    @cached_property
+    def is_complete(self) -> bool:
+        """Whether all steps are known: the graph has no ``unknown`` node."""
+        return all(node.kind != "unknown" for node in self.nodes)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """A digest of the meaning: steps, names, order, nesting, and options that change a replay.
+
+        Comments, formatting, places, conditions and the bodies of handlers do not count.
+        """
+        parts = {
+            "version": VERSION,
+            "workflow": self.workflow,
+            "nodes": [
+                [node.id, node.kind, node.path, node.parent, {key: node.options[key] for key in _replayed(node)}]
+                for node in self.nodes
+            ],
+            "edges": sorted([edge.source, edge.target, edge.kind] for edge in self.edges if edge.kind != "data"),
+        }
+        text = json.dumps(parts, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+    def node(self, id_: str) -> Node:
+        """The node of an id; InvalidOption if there is none."""
+        found = self._by_id.get(id_)
+        if found is None:
+            raise InvalidOption("id", id_, f"the graph of {self.workflow!r} has no such node")
+        return found
+
+    def parents(self, node: Node) -> Iterator[Node]:
+        """The steps and loops that a node is inside, from the nearest outwards."""
+        while node.parent is not None:
+            node = self.node(node.parent)
+            yield node
+
+    @cached_property
+    def _by_id(self) -> dict[str, Node]:
+        return {node.id: node for node in self.nodes}
+
+    def dag(self, inside: str | None = None) -> networkx.DiGraph[str]:
+        """The step DAG of the workflow, or of the step or loop whose id is `inside`.
+
+        A loop, and a step with steps of its own, is one node in it. It is acyclic, since Python has no goto.
+        """
+        import networkx
+
+        members = {node.id for node in self.nodes if node.parent == inside}
+        made: networkx.DiGraph[str] = networkx.DiGraph()
+        made.add_nodes_from(node.id for node in self.nodes if node.id in members)
+        for edge in self.edges:
+            source, target = self._lifted(edge.source, members), self._lifted(edge.target, members)
+            if edge.kind in ("control", "exception") and source and target and source != target:
+                made.add_edge(source, target)
+        return made
+
+    def _lifted(self, id_: str, members: set[str]) -> str | None:
+        """The member that is a node or holds it."""
+        if id_ in members:
+            return id_
+        return next((parent.id for parent in self.parents(self.node(id_)) if parent.id in members), None)
+
+    def generations(self, inside: str | None = None) -> list[list[Node]]:
+        """The nodes of the step DAG in layers: those of each come after some of the layer before."""
+        import networkx
+
+        layers = networkx.topological_generations(self.dag(inside))
+        return [[self.node(id_) for id_ in layer] for layer in layers]
+
+    def critical_path(self, inside: str | None = None) -> list[Node]:
+        """The steps and loops of the longest chain in the step DAG."""
+        import networkx
+
+        dag = self.dag(inside)
+        for _, target, values in dag.edges(data=True):
+            values["weight"] = int(self._counts(target))
+        path = networkx.dag_longest_path(dag, weight="weight", default_weight=0)
+        return [self.node(id_) for id_ in path if self._counts(id_)]
+
+    def _counts(self, id_: str) -> bool:
+        node = self.node(id_)
+        return node.is_step or node.kind == "loop"
+
+    def to_networkx(self) -> networkx.MultiDiGraph[str]:
+        """The graph with all nodes and edges; their attributes are the fields of `Node` and `Edge`."""
+        import networkx
+
+        made: networkx.MultiDiGraph[str] = networkx.MultiDiGraph(workflow=self.workflow, path=self.path)
+        for node in self.nodes:
+            made.add_node(node.id, **{key: value for key, value in attrs.asdict(node).items() if key != "id"})
+        for edge in self.edges:
+            made.add_edge(edge.source, edge.target, kind=edge.kind, label=edge.label)
+        return made
+
+    def to_json(self) -> dict[str, Any]:
+        """The graph as JSON values; `Graph.from_json` reads it."""
+        return {
+            "version": VERSION,
+            "workflow": self.workflow,
+            "path": self.path,
+            "line": self.line,
+            "fingerprint": self.fingerprint,
+            "nodes": [attrs.asdict(node) for node in self.nodes],
+            "edges": [attrs.asdict(edge) for edge in self.edges],
+        }
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> Graph:
+        """Read what `to_json` made; InvalidOption for another version of the form."""
+        if values.get("version") != VERSION:
+            raise InvalidOption("version", values.get("version"), f"this flowgraph reads graphs of version {VERSION}")
+        nodes = tuple(Node(**node) for node in values["nodes"])
+        edges = tuple(Edge(**edge) for edge in values["edges"])
+        return cls(values["workflow"], values["path"], values["line"], nodes, edges)
+
+
+_REPLAYED = {
+    "step": ("at_most_once",),
+    "batch": ("batch_size",),
+    "map": ("key",),
+    "for_each": ("key",),
+    "listen": ("event",),
+    "start_workflow": ("detached",),
+}
+
+
+def _replayed(node: Node) -> list[str]:
+    """The options of a node that change what a replay does."""
+    return [option for option in _REPLAYED.get(node.kind, ()) if option in node.options]
