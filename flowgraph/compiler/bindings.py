@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterable, Iterator
+from functools import cached_property
 from typing import Any
 
 import attrs
@@ -58,25 +59,24 @@ Binding = Foreign | ast.AST | None
 class Names:
     """The bindings of one scope; what is not bound in it is looked for in the `outer` one."""
 
-    def __init__(self, bindings: dict[str, Binding], outer: Names | None = None) -> None:
-        self._bindings = bindings
+    def __init__(self, node: ast.Module | FunctionNode, outer: Names | None = None) -> None:
+        self._node = node
         self._outer = outer
 
-    @classmethod
-    def of_module(cls, tree: ast.Module) -> Names:
-        """The names of a module."""
-        return cls(_merged(_bound(tree.body)))
-
-    def of_function(self, node: FunctionNode | ast.Lambda) -> Names:
+    def of_function(self, node: FunctionNode) -> Names:
         """The names of a function inside this scope."""
-        arguments = node.args
-        parameters = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]
-        parameters += [argument for argument in (arguments.vararg, arguments.kwarg) if argument is not None]
-        bindings: dict[str, Binding] = {parameter.arg: None for parameter in parameters}
-        if not isinstance(node, ast.Lambda):
-            for name, binding in _merged(_bound(node.body)).items():
-                bindings[name] = None if name in bindings else binding
-        return Names(bindings, self)
+        return Names(node, self)
+
+    @cached_property
+    def _bindings(self) -> dict[str, Binding]:
+        """Found when they are first needed: most functions of a file are none of a workflow's."""
+        bindings = _merged(_bound(self._node.body))
+        if not isinstance(self._node, ast.Module):
+            arguments = self._node.args
+            parameters = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]
+            parameters += [argument for argument in (arguments.vararg, arguments.kwarg) if argument is not None]
+            bindings.update((parameter.arg, None) for parameter in parameters)
+        return bindings
 
     def meaning(self, dotted: str, depth: int = 0) -> Meaning:
         """What a name, or a name with attributes, stands for."""

@@ -67,7 +67,7 @@ class Unit:
         text = text.replace("\r\n", "\n").replace("\r", "\n")  # As Python reads it; other breaks end no line.
         self.path = path
         self.tree = ast.parse(text, filename=path)
-        self.names = Names.of_module(self.tree)
+        self.names = Names(self.tree)
         self._lines = [f"{line}\n" for line in text.split("\n")]
         self._functions: dict[int, Function] = {}
         self._trees: dict[int, cst.FunctionDef] = {}
