@@ -10,9 +10,12 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterable, Iterator
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
+
+if TYPE_CHECKING:
+    from flowgraph.compiler.units import Unit
 
 FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef
 _MOST_ALIASES = 50
@@ -59,13 +62,15 @@ Binding = Foreign | ast.AST | None
 class Names:
     """The bindings of one scope; what is not bound in it is looked for in the `outer` one."""
 
-    def __init__(self, node: ast.Module | FunctionNode, outer: Names | None = None) -> None:
+    def __init__(self, unit: Unit, node: ast.Module | FunctionNode, outer: Names | None = None) -> None:
+        self.unit = unit
+        """The file that the scope is in."""
         self._node = node
         self._outer = outer
 
     def of_function(self, node: FunctionNode) -> Names:
         """The names of a function inside this scope."""
-        return Names(node, self)
+        return Names(self.unit, node, self)
 
     @cached_property
     def _bindings(self) -> dict[str, Binding]:
@@ -195,3 +200,18 @@ def _targets(statement: ast.stmt) -> Iterator[str]:
 def _star(module: str) -> Iterator[tuple[str, Binding]]:
     if module == "flowgraph":
         yield from ((name, Foreign(f"flowgraph.{name}")) for name in ("step", "workflow"))
+
+
+def folded(node: ast.expr, names: Names, depth: int = 0) -> str | None:
+    """A constant of a module as text."""
+    match node:
+        case ast.Constant(value=str() | int() as value) if not isinstance(value, bool):
+            return str(value)
+        case ast.BinOp(op=ast.Add(), left=left, right=right) if depth < 100:
+            first, second = folded(left, names, depth + 1), folded(right, names, depth + 1)
+            return None if first is None or second is None else first + second
+        case ast.Name() | ast.Attribute():
+            meaning = names.meaning(dotted_name(node) or "")
+            if isinstance(meaning, Value) and depth < 100:
+                return folded(meaning.node, meaning.names, depth + 1)
+    return None

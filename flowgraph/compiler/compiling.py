@@ -16,8 +16,11 @@ from flowgraph.errors import CompileError
 from flowgraph.model.diagnostic import Diagnostic
 from flowgraph.model.graph import Graph
 
-_cache: dict[tuple[str, bytes], dict[int, Graph]] = {}
-"""The graphs of texts that were compiled in this process, by the first lines of their functions."""
+Read = dict[str, bytes | None]
+
+_cache: dict[tuple[str, bytes], tuple[Read, dict[int, Graph]]] = {}
+"""What was compiled in this process: the digests of the other files that were read, and the graphs by the first lines
+of their functions."""
 
 
 def compile_source(text: str, path: str = "<text>") -> list[Graph]:
@@ -78,20 +81,28 @@ def compile_file(path: str | Path) -> list[Graph]:
 def _compiled(text: str, path: str) -> dict[int, Graph]:
     key = (path, hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest())
     found = _cache.get(key)
-    if found is None:
-        found = _cache[key] = dict(_graphs(text, path))
-    return found
+    if found is None or any(_digest_of(file) != known for file, known in found[0].items()):
+        read: Read = {}
+        found = _cache[key] = (read, dict(_graphs(text, path, read)))
+    return found[1]
 
 
-def _graphs(text: str, path: str) -> Iterator[tuple[int, Graph]]:
+def _digest_of(file: str) -> bytes | None:
+    try:
+        return hashlib.sha256(Path(file).read_bytes()).digest()
+    except OSError:
+        return None
+
+
+def _graphs(text: str, path: str, read: Read) -> Iterator[tuple[int, Graph]]:
     import libcst as cst  # A fifth of a second: who only names these functions does not load it.
 
     from flowgraph.compiler.drafting import Draft
     from flowgraph.compiler.regions import Function, Unknown
-    from flowgraph.compiler.translation import Unit, first_line
+    from flowgraph.compiler.units import Project, Unit, first_line
 
     try:
-        unit = Unit(text, path)
+        unit = Unit(text, path, Project(read))
     except (SyntaxError, ValueError, RecursionError) as error:  # ValueError: null bytes, before Python 3.12.
         trouble = error if isinstance(error, SyntaxError) else SyntaxError(str(error))
         raise CompileError(path, [_syntax_error(path, trouble)]) from None
@@ -99,7 +110,7 @@ def _graphs(text: str, path: str) -> Iterator[tuple[int, Graph]]:
         try:
             function = unit.function(source.node, source.names, source.owner)
         except (cst.ParserSyntaxError, RecursionError) as error:
-            function = Function(source.node.name, unit.span(source.node))
+            function = Function(source.node.name, path, unit.span(source.node))
             function.body = Unknown(f"the function could not be read: {type(error).__name__}", function.span)
         yield first_line(source.node), Draft.graph(source.workflow, path, function)
 

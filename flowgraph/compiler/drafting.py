@@ -86,18 +86,23 @@ class _GroupFrame:
 class Draft:
     """A graph in the making."""
 
-    def __init__(self) -> None:
+    def __init__(self, path: str) -> None:
+        self._file = path
+        self._line = 0
+        """The line of the call through which what is drawn was reached, where that is in another file; 0 else."""
         self._nodes: list[Node] = []
         self._edges: dict[tuple[str, str, EdgeKind, str], Edge] = {}
         self._parent: str | None = None
         self._path = ""
         self._frames: list[Any] = []
+        self._outer: list[list[Any]] = []
+        """The frames of the scopes around."""
 
     @classmethod
     def graph(cls, workflow: str, path: str, function: Function) -> Graph:
         """The graph of a workflow."""
         assert function.body is not None
-        draft = cls()
+        draft = cls(path)
         draft._scope(function, function.body, function.span)
         return Graph(workflow, path, function.span.line, tuple(draft._nodes), tuple(draft._edges.values()))
 
@@ -105,7 +110,7 @@ class Draft:
 
     def _add(self, kind: str, name: str, span: Span, opens: Iterable[Open] = (), **values: Any) -> str:
         id_ = str(len(self._nodes) + 1)
-        self._nodes.append(Node(id_, kind, name, parent=self._parent, line=span.line, **values))
+        self._nodes.append(Node(id_, kind, name, parent=self._parent, line=self._line or span.line, **values))
         self._close(opens, id_)
         return id_
 
@@ -117,6 +122,7 @@ class Draft:
     def _scope(self, function: Function | None, body: Region, span: Span) -> None:
         """A workflow, or the handler of a step: from its start to its end."""
         frames, self._frames = self._frames, []
+        self._outer.append(frames)
         start = self._add("start", "", span)
         group, frame = _GroupFrame(), _FunctionFrame(function, start)
         self._frames += [group, frame]
@@ -124,7 +130,7 @@ class Draft:
         opens = self._joined(group, opens, span)
         raised = [one for one in opens if one.kind == "exception"]
         self._add("end", "", span, [*opens, *(one for one in raised if one not in opens)])
-        self._frames = frames
+        self._frames = self._outer.pop()
 
     def _joined(self, group: _GroupFrame, opens: Opens, span: Span) -> Opens:
         """Wait for what was spawned in a group."""
@@ -264,17 +270,20 @@ class Draft:
                 resumed = self._add("join", f"{function.name} has returned", call.span)
                 frame.resumed.append(resumed)
                 return [Open(resumed)]
-        if function.body is None:
-            return self._unknown(f"{function.name} calls itself", call.span, opens)
+        around = (frame for frames in self._outer for frame in frames if isinstance(frame, _FunctionFrame))
+        if function.body is None or any(frame.function is function for frame in around):
+            return self._unknown(f"{function.name} calls itself through a step", call.span, opens)
         entry = self._add("loop", f"{function.name}()", call.span, opens) if _is_recursive(function) else ""
-        parent = self._parent
+        parent, line = self._parent, self._line
+        if function.path != self._file:
+            self._line = line or call.span.line
         if entry:
             self._parent = entry
         frame = _FunctionFrame(function, entry)
         self._frames.append(frame)
         after = [*self._draw(function.body, [Open(entry)] if entry else opens), *frame.returns]
         self._frames.remove(frame)
-        self._parent = parent
+        self._parent, self._line = parent, line
         for resumed in frame.resumed:
             self._close(after, resumed, "back")
         return after

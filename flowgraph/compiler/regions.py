@@ -146,9 +146,10 @@ class Exit:
 
 @attrs.define(eq=False)
 class Function:
-    """A helper, compiled once and shared by all its calls; `body` is set when it is done, None while it is at work."""
+    """A helper, compiled once and shared by all its calls; `body` is None while it is being translated."""
 
     name: str
+    path: str
     span: Span
     body: Region | None = None
 

@@ -10,21 +10,30 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterable, Sequence
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import attrs
 import libcst as cst
 
 from flowgraph.compiler import templates, words
-from flowgraph.compiler.bindings import Defined, Foreign, FunctionNode, Meaning, Names, Unbound, Value, dotted_name
-from flowgraph.compiler.places import Places, span_of
+from flowgraph.compiler.bindings import (
+    Defined,
+    Foreign,
+    FunctionNode,
+    Meaning,
+    Names,
+    Unbound,
+    Value,
+    dotted_name,
+    folded,
+)
+from flowgraph.compiler.places import Places
 from flowgraph.compiler.regions import (
     NOTHING,
     Arm,
     Branch,
     Call,
     Exit,
-    Function,
     Group,
     Handler,
     Loop,
@@ -41,88 +50,11 @@ from flowgraph.compiler.regions import (
 from flowgraph.compiler.syntax import inside
 from flowgraph.compiler.templates import Hole, Template
 
+if TYPE_CHECKING:
+    from flowgraph.compiler.units import Unit
+
 _EVERYTHING = frozenset({"Exception", "BaseException"})
 _LONGEST_LABEL = 80
-
-
-def first_line(node: FunctionNode) -> int:
-    """The line of the first decorator, or of the function: where its code object says that it begins."""
-    return min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
-
-
-@attrs.frozen(eq=False)
-class Source:
-    """A decorated function: the names around it, the class that it is in, and the workflow's name."""
-
-    node: FunctionNode
-    names: Names
-    owner: ast.ClassDef | None
-    workflow: str
-
-
-class Unit:
-    """One source file: its text, its names, and its functions that were translated."""
-
-    def __init__(self, text: str, path: str) -> None:
-        text = text.replace("\r\n", "\n").replace("\r", "\n")  # As Python reads it; other breaks end no line.
-        self.path = path
-        self.tree = ast.parse(text, filename=path)
-        self.names = Names(self.tree)
-        self._lines = [f"{line}\n" for line in text.split("\n")]
-        self._functions: dict[int, Function] = {}
-        self._trees: dict[int, cst.FunctionDef] = {}
-
-    def tree_of(self, node: FunctionNode) -> cst.FunctionDef:
-        """A function's concrete syntax tree, parsed from its own lines only."""
-        found = self._trees.get(id(node))
-        if found is None:
-            text = "".join(self._lines[first_line(node) - 1 : node.end_lineno])
-            nested = text[:1] in " \t"
-            module = cst.parse_module(f"if 1:\n{text}" if nested else text)
-            statement: Any = module.body[0]
-            found = self._trees[id(node)] = statement.body.body[0] if nested else statement
-        return found
-
-    def function(self, node: FunctionNode, names: Names, owner: ast.ClassDef | None = None) -> Function:
-        """A function of this file as regions; `names` are those of the scope that it is defined in."""
-        function = self._functions.get(id(node))
-        if function is None:
-            function = self._functions[id(node)] = Function(node.name, span_of(node))
-            translation = Translation(self, node, names, owner)
-            function.body = translation.body()
-        return function
-
-    @staticmethod
-    def span(node: FunctionNode) -> Span:
-        """Where a function is."""
-        return span_of(node)
-
-    def workflows(self) -> Iterable[Source]:
-        """The decorated functions of the file."""
-        for node, names, owner in _functions_in(self.tree.body, self.names, None):
-            for decorator in node.decorator_list:
-                call = decorator if isinstance(decorator, ast.Call) else None
-                dotted = dotted_name(decorator if call is None else call.func)
-                meaning = None if dotted is None else names.meaning(dotted)
-                if isinstance(meaning, Foreign) and words.is_workflow_decorator(meaning.name):
-                    given = {keyword.arg: keyword.value for keyword in call.keywords} if call else {}
-                    name = _folded(given["name"], names) if "name" in given else None
-                    yield Source(node, names, owner, name or node.name)
-
-
-def _functions_in(
-    body: Sequence[ast.stmt], names: Names, owner: ast.ClassDef | None
-) -> Iterable[tuple[FunctionNode, Names, ast.ClassDef | None]]:
-    for statement in body:
-        if isinstance(statement, FunctionNode):
-            yield statement, names, owner
-            yield from _functions_in(statement.body, names.of_function(statement), None)
-            continue
-        inner = statement if isinstance(statement, ast.ClassDef) else owner
-        for block in ("body", "orelse", "finalbody"):
-            yield from _functions_in(getattr(statement, block, ()), names, inner)
-        for part in (*getattr(statement, "handlers", ()), *getattr(statement, "cases", ())):
-            yield from _functions_in(part.body, names, inner)
 
 
 class Translation:
@@ -421,7 +353,7 @@ class Translation:
         return [*arguments, *self._spawned([call], span, awaited or not is_awaitable)]
 
     def _helper(self, meaning: Defined, span: Span) -> Region:
-        function = self._unit.function(meaning.node, meaning.names, meaning.owner)
+        function = meaning.names.unit.function(meaning.node, meaning.names, meaning.owner)
         if function.body is not None and not has_effect(function.body):
             return NOTHING
         return Call(function, span, recursive=function.body is None)
@@ -431,7 +363,8 @@ class Translation:
         for decorator in meaning.node.decorator_list:
             if not isinstance(decorator, ast.Call) or (dotted := dotted_name(decorator.func)) is None:
                 continue
-            found = self._names.meaning(dotted)
+            home = meaning.names.unit
+            found = home.project.followed(meaning.names.meaning(dotted), home)
             if not (isinstance(found, Foreign) and words.step_kind(found.name) == "step"):
                 continue
             if meaning.member not in ("", "named"):
@@ -511,7 +444,7 @@ class Translation:
             case cst.Name() | cst.Attribute():
                 meaning = self._meaning(node)
                 if isinstance(meaning, Value) and isinstance(meaning.node, ast.Constant | ast.JoinedStr | ast.BinOp):
-                    constant = _folded(meaning.node, meaning.names)
+                    constant = folded(meaning.node, meaning.names)
                     if constant is not None:
                         return templates.joined(constant)
             case cst.Integer():
@@ -542,7 +475,7 @@ class Translation:
         parts.reverse()
         if self._owner is not None and len(parts) == 2 and parts[0] in ("self", "cls"):
             return self._unit.names.method(self._owner, parts[1])
-        found = self._names.meaning(".".join(parts))
+        found = self._unit.project.followed(self._names.meaning(".".join(parts)), self._unit)
         return None if isinstance(found, Unbound) else found
 
     def _text(self, node: cst.CSTNode) -> str:
@@ -557,21 +490,6 @@ _MODULE = cst.Module([])
 def _fits_all(pattern: cst.MatchPattern) -> bool:
     """Tell whether a pattern is a name or ``_``, which everything fits."""
     return isinstance(pattern, cst.MatchAs) and pattern.pattern is None
-
-
-def _folded(node: ast.expr, names: Names, depth: int = 0) -> str | None:
-    """A constant of a module as text."""
-    match node:
-        case ast.Constant(value=str() | int() as value) if not isinstance(value, bool):
-            return str(value)
-        case ast.BinOp(op=ast.Add(), left=left, right=right) if depth < 100:
-            first, second = _folded(left, names, depth + 1), _folded(right, names, depth + 1)
-            return None if first is None or second is None else first + second
-        case ast.Name() | ast.Attribute():
-            meaning = names.meaning(dotted_name(node) or "")
-            if isinstance(meaning, Value) and depth < 100:
-                return _folded(meaning.node, meaning.names, depth + 1)
-    return None
 
 
 def _names_in(target: cst.CSTNode) -> Iterable[str]:

@@ -56,7 +56,7 @@ class Node:
             an exception, or the reason of what is unknown.
         path: a step's path; "" for other nodes.
         parent: the id of the step or loop that it is inside; None at the top.
-        line: where it is written, from 1.
+        line: where it is written, from 1; for what is in another file, the line of the call that leads there.
         options: the options of a step as they are written.
     """
 

@@ -236,6 +236,13 @@ def test_a_helper_that_calls_itself_is_a_loop() -> None:
     assert {"down-{n} up-{n}", "down-{n} down-{n} up-{n} up-{n}"} <= found
 
 
+def test_a_handler_that_calls_itself_through_a_step_is_unknown_from_there_on() -> None:
+    before = "async def walk(x):\n    for y in x:\n        await step(f'walk-{y}', walk, y)\n"
+    graph = graph_of("await step('top', walk, n)", before)
+    assert [node.path for node in graph.steps] == ["top", "top/walk-{y}"]
+    assert not graph.is_complete
+
+
 def test_steps_of_a_handler_are_below_their_step() -> None:
     graph = graph_of('await step("outer", fetch, 1)\nawait step.map("all", fetch, xs)', HELPERS)
     assert [node.path for node in graph.steps] == ["outer", "outer/inner", "all", "all[{index}]/inner"]

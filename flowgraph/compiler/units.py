@@ -1,0 +1,177 @@
+"""Source files, and how names lead from one to another."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import sys
+from collections.abc import Iterable, Sequence
+from importlib.util import decode_source
+from pathlib import Path
+from typing import Any
+
+import attrs
+import libcst as cst
+
+from flowgraph.compiler import words
+from flowgraph.compiler.bindings import Foreign, FunctionNode, Meaning, Names, Unbound, dotted_name, folded
+from flowgraph.compiler.places import span_of
+from flowgraph.compiler.regions import Function, Span
+from flowgraph.compiler.translation import Translation
+
+_MOST_HOPS = 50
+"""A name that is imported from a module that imports it from another is followed so far."""
+
+_NOT_OURS = frozenset({*sys.stdlib_module_names, "flowgraph"})
+
+
+class Project:
+    """The files that a compilation reads beside its own, for the names that are imported from them.
+
+    A module is looked for below the folder of the file's topmost package, as Python does for a script or an installed
+    package. `read` has the digests of all files that were looked for, by their paths; None for one that was not there.
+    """
+
+    def __init__(self, read: dict[str, bytes | None] | None = None) -> None:
+        self.read = {} if read is None else read
+        self._units: dict[Path, Unit | None] = {}
+
+    def followed(self, meaning: Meaning, unit: Unit) -> Meaning:
+        """What a name from another module stands for there, if that module is one of the project's."""
+        for _ in range(_MOST_HOPS):
+            if not isinstance(meaning, Foreign) or meaning.name.partition(".")[0] in _NOT_OURS:
+                return meaning
+            found = self._home(meaning.name, unit)
+            if found is None:
+                return meaning
+            unit, name = found
+            meaning = unit.names.meaning(name)
+        return Unbound("")
+
+    def _home(self, name: str, unit: Unit) -> tuple[Unit, str] | None:
+        """The module that a full name is from, and the name in it."""
+        folder = _folder(unit.path, name)
+        if folder is None:
+            return None
+        parts = name.lstrip(".").split(".")
+        for count in range(len(parts) - 1, -1, -1):
+            module = folder.joinpath(*parts[:count])
+            files = [module / "__init__.py"] if count == 0 else [module.with_suffix(".py"), module / "__init__.py"]
+            for file in files:
+                if (found := self._unit(file)) is not None and found is not unit:
+                    return found, ".".join(parts[count:])
+        return None
+
+    def _unit(self, file: Path) -> Unit | None:
+        if file not in self._units:
+            self._units[file] = None
+            try:
+                content = file.read_bytes()
+            except OSError:
+                self.read[str(file)] = None
+                return None
+            self.read[str(file)] = digest(content)
+            try:
+                self._units[file] = Unit(decode_source(content), str(file), self)
+            except (SyntaxError, ValueError, RecursionError):
+                return None  # What is imported from it is not known; the file itself is another's to report.
+        return self._units[file]
+
+
+def digest(content: bytes) -> bytes:
+    """What tells one content of a file from another."""
+    return hashlib.sha256(content).digest()
+
+
+def _folder(path: str, name: str) -> Path | None:
+    """The folder in which a module of that name is looked for, from a file."""
+    file = Path(path)
+    if not file.is_file():
+        return None
+    folder = file.absolute().parent
+    dots = len(name) - len(name.lstrip("."))
+    if dots:
+        return folder.parents[dots - 2] if dots > 1 else folder
+    while (folder / "__init__.py").is_file():
+        folder = folder.parent
+    return folder
+
+
+def first_line(node: FunctionNode) -> int:
+    """The line of the first decorator, or of the function: where its code object says that it begins."""
+    return min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
+
+
+@attrs.frozen(eq=False)
+class Source:
+    """A decorated function: the names around it, the class that it is in, and the workflow's name."""
+
+    node: FunctionNode
+    names: Names
+    owner: ast.ClassDef | None
+    workflow: str
+
+
+class Unit:
+    """One source file: its text, its names, and its functions that were translated."""
+
+    def __init__(self, text: str, path: str, project: Project | None = None) -> None:
+        text = text.replace("\r\n", "\n").replace("\r", "\n")  # As Python reads it; other breaks end no line.
+        self.path = path
+        self.tree = ast.parse(text, filename=path)
+        self.names = Names(self, self.tree)
+        self.project = Project() if project is None else project
+        self._lines = [f"{line}\n" for line in text.split("\n")]
+        self._functions: dict[int, Function] = {}
+        self._trees: dict[int, cst.FunctionDef] = {}
+
+    def tree_of(self, node: FunctionNode) -> cst.FunctionDef:
+        """A function's concrete syntax tree, parsed from its own lines only."""
+        found = self._trees.get(id(node))
+        if found is None:
+            text = "".join(self._lines[first_line(node) - 1 : node.end_lineno])
+            nested = text[:1] in " \t"
+            module = cst.parse_module(f"if 1:\n{text}" if nested else text)
+            statement: Any = module.body[0]
+            found = self._trees[id(node)] = statement.body.body[0] if nested else statement
+        return found
+
+    def function(self, node: FunctionNode, names: Names, owner: ast.ClassDef | None = None) -> Function:
+        """A function of this file as regions; `names` are those of the scope that it is defined in."""
+        function = self._functions.get(id(node))
+        if function is None:
+            function = self._functions[id(node)] = Function(node.name, self.path, span_of(node))
+            function.body = Translation(self, node, names, owner).body()
+        return function
+
+    @staticmethod
+    def span(node: FunctionNode) -> Span:
+        """Where a function is."""
+        return span_of(node)
+
+    def workflows(self) -> Iterable[Source]:
+        """The decorated functions of the file."""
+        for node, names, owner in _functions_in(self.tree.body, self.names, None):
+            for decorator in node.decorator_list:
+                call = decorator if isinstance(decorator, ast.Call) else None
+                dotted = dotted_name(decorator if call is None else call.func)
+                meaning = None if dotted is None else self.project.followed(names.meaning(dotted), self)
+                if isinstance(meaning, Foreign) and words.is_workflow_decorator(meaning.name):
+                    given = {keyword.arg: keyword.value for keyword in call.keywords} if call else {}
+                    name = folded(given["name"], names) if "name" in given else None
+                    yield Source(node, names, owner, name or node.name)
+
+
+def _functions_in(
+    body: Sequence[ast.stmt], names: Names, owner: ast.ClassDef | None
+) -> Iterable[tuple[FunctionNode, Names, ast.ClassDef | None]]:
+    for statement in body:
+        if isinstance(statement, FunctionNode):
+            yield statement, names, owner
+            yield from _functions_in(statement.body, names.of_function(statement), None)
+            continue
+        inner = statement if isinstance(statement, ast.ClassDef) else owner
+        for block in ("body", "orelse", "finalbody"):
+            yield from _functions_in(getattr(statement, block, ()), names, inner)
+        for part in (*getattr(statement, "handlers", ()), *getattr(statement, "cases", ())):
+            yield from _functions_in(part.body, names, inner)
