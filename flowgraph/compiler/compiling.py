@@ -50,11 +50,11 @@ def compile_function(fn: Callable[..., Any], workflow: str) -> Graph:
     """
     code = fn.__code__
     text = "".join(linecache.getlines(code.co_filename, fn.__globals__))
-    if not text:
-        raise _without_source(workflow, code, "its source is not available")
-    graph = _compiled(text, code.co_filename).get(code.co_firstlineno)
+    graph = _compiled(text, code.co_filename).get(code.co_firstlineno) if text else None
     if graph is None:
-        raise _without_source(workflow, code, "its source has changed since it was loaded")
+        is_file = bool(text) and not code.co_filename.startswith("<")  # Python 3.13 has the text of `-c` as <string>.
+        reason = "its source has changed since it was loaded" if is_file else "its source is not available"
+        raise _without_source(workflow, code, reason)
     return attrs.evolve(graph, workflow=workflow)
 
 

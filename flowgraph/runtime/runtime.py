@@ -80,6 +80,7 @@ class Runtime(Client):
         self._observers: list[Observer] = []
 
     async def __aenter__(self) -> Self:
+        asyncio.get_running_loop().call_soon(_load_scope)
         await super().__aenter__()
         try:
             engine = Engine(
@@ -175,6 +176,11 @@ class Worker:
     def stop(self) -> None:
         """Let `run` return."""
         self._stop.set()
+
+
+def _load_scope() -> None:
+    """Load what every run needs, while the journal's thread opens the store."""
+    import flowgraph.runtime.scope  # noqa: F401
 
 
 class _Starting:
