@@ -48,9 +48,13 @@ def few() -> range:
 
 @attrs.define
 class Trace:
-    """The steps of one scope in their order; `complete` when the scope was left without an exception."""
+    """The steps that one task called in one scope, in their order.
+
+    `main` is the task that the scope began in; `complete` says that it left the scope without an exception.
+    """
 
     names: list[str] = attrs.field(factory=list)
+    main: bool = False
     complete: bool = False
 
 
@@ -60,11 +64,15 @@ class Tracing:
     def __init__(self, run: Run, path: str) -> None:
         self.run = run
         self.path = path
-        self.trace = Trace()
+        self.trace = Trace(main=True)
+        self.task = _task()
+        self._others: dict[asyncio.Task[Any], Trace] = {}
         run.traces.append((path, self.trace))
 
     async def step(self, name: str, handler: Callable[..., Any], args: Any, options: Any) -> Any:
         self._enter(name)
+        if self.run.concurrent:
+            await asyncio.sleep(0)
         below = Tracing(self.run, f"{self.path}/{name}" if self.path else name)
         token = CURRENT.set(below)  # type: ignore[arg-type]
         try:
@@ -91,34 +99,68 @@ class Tracing:
         if self.run.halted:
             raise Halted
         self.run.count += 1
-        self.trace.names.append(name)
+        task = _task()
+        trace = self.trace
+        if task is not None and task is not self.task:
+            if task not in self._others:
+                self._others[task] = Trace()
+                self.run.traces.append((self.path, self._others[task]))
+            trace = self._others[task]
+        trace.names.append(name)
 
 
 class Run:
     """One run of a program; `traces` are those of its scopes, with the paths of their steps."""
 
-    def __init__(self, fn: Callable[..., Any], seed: int) -> None:
+    def __init__(self, fn: Callable[..., Any], seed: int, *, concurrent: bool = False) -> None:
         self.traces: list[tuple[str, Trace]] = []
         self.count = 0
         self.halted = False
+        self.concurrent = concurrent
         _chance.seed(seed)
         root = Tracing(self, "")
 
         async def body() -> None:
             CURRENT.set(root)  # type: ignore[arg-type]
-            with contextlib.suppress(Boom, Halted):
+            root.task = _task()
+            with contextlib.suppress(Boom, Halted, BaseExceptionGroup):
                 await fn()
                 root.trace.complete = not self.halted
 
+        if concurrent:
+            _run_to_the_end(body())
+            return
         with contextlib.suppress(StopIteration):
             copy_context().run(body().send, None)  # Nothing in it ever waits.
+
+
+def _task() -> asyncio.Task[Any] | None:
+    try:
+        return asyncio.current_task()
+    except RuntimeError:
+        return None
+
+
+def _run_to_the_end(body: Any) -> None:
+    """Run a program on a loop of its own, with all tasks that it leaves behind."""
+
+    async def all_of_it() -> None:
+        await body
+        left = asyncio.all_tasks() - {asyncio.current_task()}
+        await asyncio.gather(*left, return_exceptions=True)
+
+    with asyncio.Runner() as runner:
+        runner.get_loop().set_exception_handler(lambda *_: None)  # Tasks whose failure nobody looked at.
+        with contextlib.suppress(Halted):
+            runner.run(all_of_it())
 
 
 class Programs:
     """Makes programs; the same seed gives the same one."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, *, concurrent: bool = False) -> None:
         self._random = random.Random(seed)
+        self._concurrent = concurrent
         self._count = 0
         self._helpers: list[str] = []
 
@@ -140,6 +182,8 @@ class Programs:
         pad = "    " * indent
         choices: list[Callable[[], str]] = [lambda: pad + self._step(calls)] * 4
         choices += [lambda: pad + self._expression()] * 2
+        if self._concurrent:
+            choices += [lambda: self._side_by_side(pad, calls)] * 4
         choices.append(lambda: f"{pad}if cond(): {self._exit(loop)}")
         if self._helpers and calls:
             choices.append(lambda: f"{pad}await {self._random.choice(self._helpers)}()")
@@ -194,6 +238,26 @@ class Programs:
             f"x = ({one}, {other})[cond()]",
             f"x = (y := {one}) and {other}",
             f'x = f"{{{one}}} {{{other}}}"'.replace('"s', "'s").replace('",', "',"),
+        ]
+        return self._random.choice(forms)
+
+    def _side_by_side(self, pad: str, calls: bool) -> str:
+        def one() -> str:
+            helper = self._helpers and calls and self._random.random() < 0.4
+            return f"{self._random.choice(self._helpers)}()" if helper else f"step({self._name()}, cond)"
+
+        self._count += 1
+        task = f"t{self._count}"
+        each = f'step(f"each-{self._count}-{{x}}", cond)'
+        group = f"{pad}async with asyncio.TaskGroup() as group:\n{pad}    group.create_task({one()})\n"
+        forms = [
+            f"{pad}await asyncio.gather({one()}, {one()})",
+            f"{pad}await asyncio.gather({one()}, {one()}, {one()}, return_exceptions=True)",
+            f"{pad}await asyncio.gather(*[{each} for x in few()])",
+            f"{pad}await asyncio.gather({one()}, *({each} for x in few()))",
+            f"{pad}{task} = asyncio.create_task({one()})",
+            f"{pad}{task} = asyncio.create_task({one()})\n{pad}await {one()}\n{pad}await {task}",
+            f"{group}{pad}    await {one()}\n{pad}    group.create_task({one()})",
         ]
         return self._random.choice(forms)
 
