@@ -428,7 +428,7 @@ class Translation:
             case cst.ConcatenatedString():
                 return templates.joined(*self._template(node.left).parts, *self._template(node.right).parts)
             case cst.FormattedString():
-                return templates.joined(*(part for piece in node.parts for part in self._piece(piece)))
+                return templates.joined(*(part for piece in node.parts for part in self._piece(piece, node)))
             case cst.BinaryOperation(operator=cst.Add()):
                 return templates.joined(*self._template(node.left).parts, *self._template(node.right).parts)
             case cst.BinaryOperation(operator=cst.Modulo(), left=cst.SimpleString(evaluated_value=str() as text)):
@@ -451,10 +451,13 @@ class Translation:
                 return templates.joined(str(node.evaluated_value))
         return self._hole(node)
 
-    def _piece(self, piece: Any) -> tuple[templates.Part, ...]:
+    def _piece(self, piece: Any, string: cst.FormattedString) -> tuple[templates.Part, ...]:
+        """One part of an f-string: text as Python reads it, or what is in braces."""
         if isinstance(piece, cst.FormattedStringText):
-            return (piece.value.replace("{{", "{").replace("}}", "}").encode().decode("unicode_escape")
-                    if "\\" in piece.value else piece.value.replace("{{", "{").replace("}}", "}"),)  # fmt: skip
+            text = piece.value.replace("{{", "{").replace("}}", "}")
+            if "\\" in text:
+                text = ast.literal_eval(f"{string.start.replace('f', '').replace('F', '')}{text}{string.end}")
+            return (text,)
         if piece.conversion is None and piece.format_spec is None:
             return self._template(piece.expression).parts
         return (Hole(self._text(piece)[1:-1]),)
