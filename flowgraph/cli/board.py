@@ -24,9 +24,8 @@ from flowgraph.model.checkpoint import (
     COMPLETED,
     EXECUTE_WORKFLOW,
     FAILED,
-    FOR_EACH,
+    FAN_OUTS,
     LISTEN,
-    MAP,
     PROGRESS,
     SLEEP,
     SLEEP_UNTIL,
@@ -34,7 +33,6 @@ from flowgraph.model.checkpoint import (
     WAIT_FOR_WORKFLOW,
 )
 
-FAN_OUTS = frozenset({MAP, FOR_EACH, BATCH})
 KEPT_STEPS = 100
 """So many finished steps of one parent are kept, and a fifth of it below a parent that is itself finished."""
 KEPT_ITEMS = 20

@@ -48,14 +48,7 @@ class Value:
     names: Names
 
 
-@attrs.frozen(eq=False)
-class Unbound:
-    """A name that no binding tells anything of: a parameter, or one that is bound in several ways."""
-
-    name: str
-
-
-Meaning = Foreign | Defined | Value | Unbound
+Meaning = Foreign | Defined | Value
 Binding = Foreign | ast.AST | None
 
 
@@ -83,39 +76,36 @@ class Names:
             bindings.update((parameter.arg, None) for parameter in parameters)
         return bindings
 
-    def meaning(self, dotted: str, depth: int = 0) -> Meaning:
-        """What a name, or a name with attributes, stands for."""
+    def meaning(self, dotted: str, depth: int = 0) -> Meaning | None:
+        """What a name, with its attributes, stands for; None for a parameter, and for what is bound in several ways."""
         root, _, rest = dotted.partition(".")
         if root not in self._bindings:
-            return Unbound(dotted) if self._outer is None else self._outer.meaning(dotted, depth)
+            return None if self._outer is None else self._outer.meaning(dotted, depth)
         binding = self._bindings[root]
         if isinstance(binding, Foreign):
             return Foreign(f"{binding.name}.{rest}" if rest else binding.name)
         if depth > _MOST_ALIASES:
-            return Unbound(dotted)
+            return None
         if isinstance(binding, FunctionNode):
             return Defined(binding, self, member=rest)
         if isinstance(binding, ast.ClassDef):
-            return self._member(binding, rest) if rest else Unbound(dotted)
+            return self.member(binding, rest) if rest else None
         if isinstance(binding, ast.expr):
             alias = dotted_name(binding)
             if alias is not None and alias.partition(".")[0] != root:
                 return self.meaning(f"{alias}.{rest}" if rest else alias, depth + 1)
-            return Unbound(dotted) if rest else Value(binding, self)
-        return Unbound(dotted)
+            return None if rest else Value(binding, self)
+        return None
 
-    def _member(self, owner: ast.ClassDef, path: str) -> Meaning:
+    def member(self, owner: ast.ClassDef, path: str) -> Meaning | None:
+        """What a name in a class stands for, or the value of a member of an enumeration."""
         name, _, rest = path.partition(".")
         binding = _merged(_bound(owner.body)).get(name)
         if isinstance(binding, FunctionNode):
             return Defined(binding, self, owner, rest)
-        if isinstance(binding, ast.expr) and rest in ("", "value"):
-            return Value(binding, self) if rest or not _is_enum(owner) else Unbound(path)
-        return Unbound(path)
-
-    def method(self, owner: ast.ClassDef, name: str) -> Meaning:
-        """A method of a class, as ``self.name`` finds it."""
-        return self._member(owner, name)
+        if isinstance(binding, ast.expr) and rest == ("value" if _is_enum(owner) else ""):
+            return Value(binding, self)
+        return None
 
 
 def dotted_name(node: Any) -> str | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import linecache
 from collections.abc import Callable, Iterator
 from importlib.util import decode_source
@@ -12,11 +11,10 @@ from typing import Any
 
 import attrs
 
+from flowgraph.compiler.digests import Read, digest, digest_of
 from flowgraph.errors import CompileError
 from flowgraph.model.diagnostic import Diagnostic
 from flowgraph.model.graph import Graph
-
-Read = dict[str, bytes | None]
 
 _cache: dict[tuple[str, bytes], tuple[Read, dict[int, Graph]]] = {}
 """What was compiled in this process: the digests of the other files that were read, and the graphs by the first lines
@@ -79,25 +77,19 @@ def compile_file(path: str | Path) -> list[Graph]:
 
 
 def _compiled(text: str, path: str) -> dict[int, Graph]:
-    key = (path, hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest())
+    key = (path, digest(text.encode("utf-8", "surrogatepass")))
     found = _cache.get(key)
-    if found is None or any(_digest_of(file) != known for file, known in found[0].items()):
+    if found is None or any(digest_of(file) != known for file, known in found[0].items()):
         read: Read = {}
         found = _cache[key] = (read, dict(_graphs(text, path, read)))
     return found[1]
-
-
-def _digest_of(file: str) -> bytes | None:
-    try:
-        return hashlib.sha256(Path(file).read_bytes()).digest()
-    except OSError:
-        return None
 
 
 def _graphs(text: str, path: str, read: Read) -> Iterator[tuple[int, Graph]]:
     import libcst as cst  # A fifth of a second: who only names these functions does not load it.
 
     from flowgraph.compiler.drafting import Draft
+    from flowgraph.compiler.places import span_of
     from flowgraph.compiler.regions import Function, Unknown
     from flowgraph.compiler.units import Project, Unit, first_line
 
@@ -110,7 +102,7 @@ def _graphs(text: str, path: str, read: Read) -> Iterator[tuple[int, Graph]]:
         try:
             function = unit.function(source.node, source.names, source.owner)
         except (cst.ParserSyntaxError, RecursionError) as error:
-            function = Function(source.node.name, path, unit.span(source.node))
+            function = Function(source.node.name, path, span_of(source.node))
             function.body = Unknown(f"the function could not be read: {type(error).__name__}", function.span)
         yield first_line(source.node), Draft.graph(source.workflow, path, function)
 

@@ -32,12 +32,11 @@ from flowgraph.compiler.regions import (
     has_effect,
     has_steps,
 )
+from flowgraph.model.checkpoint import FAN_OUTS
 from flowgraph.model.graph import Edge, EdgeKind, Graph, Node
 
 MOST_NODES = 20_000
 """Beyond so many nodes what is left is unknown; helpers that call helpers twice double at each level."""
-
-_FAN_OUTS = frozenset({"map", "for_each", "batch"})
 
 
 @attrs.frozen
@@ -127,9 +126,7 @@ class Draft:
         group, frame = _GroupFrame(), _FunctionFrame(function, start)
         self._frames += [group, frame]
         opens = [*self._draw(body, [Open(start)]), *frame.returns]
-        opens = self._joined(group, opens, span)
-        raised = [one for one in opens if one.kind == "exception"]
-        self._add("end", "", span, [*opens, *(one for one in raised if one not in opens)])
+        self._add("end", "", span, self._joined(group, opens, span))
         self._frames = self._outer.pop()
 
     def _joined(self, group: _GroupFrame, opens: Opens, span: Span) -> Opens:
@@ -142,8 +139,8 @@ class Draft:
 
     def _draw(self, region: Region, opens: Opens) -> Opens:
         """Draw a region behind open edges; returns those that are open after it."""
-        if len(self._nodes) >= MOST_NODES and has_steps(region):
-            return self._unknown("the graph has too many nodes", self._span_of(region), opens)
+        if len(self._nodes) >= MOST_NODES and not isinstance(region, Seq) and has_steps(region):
+            return self._unknown("the graph has too many nodes", region.span, opens)
         match region:
             case Seq(parts=parts):
                 for part in parts:
@@ -176,12 +173,12 @@ class Draft:
                 fork = self._add("fork", "", span, opens)
                 self._group().spawned += self._draw(body, [Open(fork)])
                 return [Open(fork)]
-            case Group(body=body):
+            case Group(body=body, span=span):
                 group = _GroupFrame()
                 self._frames.append(group)
                 opens = self._draw(body, opens)
                 self._frames.remove(group)
-                return self._joined(group, opens, self._span_of(body))
+                return self._joined(group, opens, span)
 
     def _unknown(self, reason: str, span: Span, opens: Opens) -> Opens:
         node = self._add("unknown", reason, span, opens)
@@ -198,7 +195,7 @@ class Draft:
         if has_steps(step.body):
             parent, before = self._parent, self._path
             self._parent = node
-            self._path = f"{path}[{{index}}]/" if step.kind in _FAN_OUTS else f"{path}/"
+            self._path = f"{path}[{{index}}]/" if step.kind in FAN_OUTS else f"{path}/"
             self._scope(None, step.body, step.span)
             self._parent, self._path = parent, before
         self._may_raise(node)
@@ -216,13 +213,10 @@ class Draft:
         frame = _LoopFrame(head)
         parent, self._parent = self._parent, head
         self._frames.append(frame)
+        into, past = ("yes", "no") if loop.header.startswith("while ") else ("each", "done")
         tested = self._draw(loop.test, [Open(head)])
-        if tested == [Open(head)]:
-            tested = [Open(head, "each" if loop.header.split(" ")[0] != "while" else "yes")]
-            done = [Open(head, "done" if loop.header.split(" ")[0] != "while" else "no")]
-        else:
-            done = [attrs.evolve(one, label="no") for one in tested]
-            tested = [attrs.evolve(one, label="yes") for one in tested]
+        done = [attrs.evolve(one, label=past) for one in tested]
+        tested = [attrs.evolve(one, label=into) for one in tested]
         self._close(self._draw(loop.body, tested), head, "back")
         self._frames.remove(frame)
         self._parent = parent
@@ -292,7 +286,7 @@ class Draft:
 
     def _exit(self, way: Exit, opens: Opens) -> Opens:
         inner = next(frame for frame in reversed(self._frames) if isinstance(frame, _FunctionFrame))
-        if way.kind == "return" and inner.function is not None and inner is not self._frames[1]:
+        if way.kind == "return" and inner is not self._frames[1]:
             self._leave("return", opens)  # Out of a helper, which is no way out of the workflow.
             return []
         if way.kind in ("break", "continue"):
@@ -340,10 +334,6 @@ class Draft:
 
     def _group(self) -> _GroupFrame:
         return next(frame for frame in reversed(self._frames) if isinstance(frame, _GroupFrame))
-
-    def _span_of(self, region: Region) -> Span:
-        span: Span | None = getattr(region, "span", None)
-        return Span(0, 1, 0, 1) if span is None else span
 
 
 def _is_recursive(function: Function) -> bool:

@@ -63,7 +63,6 @@ class Arm:
 class Branch:
     """One of several: if, match, a conditional expression, and/or. The arms are all that there are."""
 
-    kind: Literal["if", "match"]
     subject: str
     arms: tuple[Arm, ...]
     span: Span
@@ -75,20 +74,16 @@ class Loop:
 
     Args:
         header: the loop's first line as it is written, without the colon.
-        targets: the names that the header binds.
         test: what happens before each pass, in a `while`.
         endless: it is a ``while True``, which only an exit leaves.
-        concurrent: the passes run side by side, as in ``gather(*[… for …])``.
     """
 
     header: str
-    targets: tuple[str, ...]
     test: Region
     body: Region
     orelse: Region
     span: Span
     endless: bool = False
-    concurrent: bool = False
 
 
 @attrs.frozen
@@ -133,6 +128,7 @@ class Group:
     """A body whose tasks have ended when it has."""
 
     body: Region
+    span: Span
 
 
 @attrs.frozen

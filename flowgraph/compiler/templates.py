@@ -1,7 +1,7 @@
 """Step names as templates: text with holes.
 
 Literals, f-strings, ``+``, ``%``, ``.format`` and constants of the module are folded; what is left is a hole, which
-stands for the text of an expression. A name that is nothing but a hole is opaque.
+stands for the text of an expression.
 """
 
 from __future__ import annotations
@@ -38,21 +38,6 @@ class Template:
 
     def __str__(self) -> str:
         return "".join(part if isinstance(part, str) else f"{{{part.text}}}" for part in self.parts)
-
-    @property
-    def constant(self) -> str | None:
-        """The name, where it has no hole."""
-        return "".join(map(str, self.parts)) if all(isinstance(part, str) for part in self.parts) else None
-
-    @property
-    def opaque(self) -> bool:
-        """Whether nothing of it is known."""
-        return not any(isinstance(part, str) for part in self.parts)
-
-    @property
-    def holes(self) -> tuple[str, ...]:
-        """The texts of the holes."""
-        return tuple(part.text for part in self.parts if isinstance(part, Hole))
 
     @property
     def path(self) -> str:
@@ -98,6 +83,7 @@ def by_format(text: str, positional: list[Template], named: dict[str, Template])
     >>> str(by_format("{}-{b}", [joined("x")], {"b": joined(Hole("n"))}))
     'x-{n}'
     """
+    values = {str(place): value for place, value in enumerate(positional)} | named
     parts: list[Part] = []
     at, number = 0, 0
     for field in _field.finditer(text):
@@ -105,10 +91,9 @@ def by_format(text: str, positional: list[Template], named: dict[str, Template])
         key = field[1]
         if not key:
             key, number = str(number), number + 1
-        value = dict(enumerate(positional)).get(int(key)) if key.isdigit() else named.get(key)
-        if value is None:
+        if key not in values:
             return None
-        parts += value.parts
+        parts += values[key].parts
         at = field.end()
     parts.append(text[at:])
     if any(isinstance(part, str) and ("{" in part or "}" in part) for part in parts):

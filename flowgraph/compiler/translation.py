@@ -1,16 +1,15 @@
 """From the concrete syntax tree of a function to its regions: the LibCST pass.
 
 Expressions are walked in the order in which Python evaluates them, so a step stands where it is called. What a call
-means is asked of the names (`bindings`). A helper of the same module is translated once, and its calls share that. An
-awaitable that is made and not awaited at once is a task beside what follows: it may run at any time until its scope
-ends.
+means is asked of the names (`bindings`). A helper is translated once, and its calls share that. An awaitable that is
+made and not awaited at once is a task beside what follows: it may run at any time until its scope ends.
 """
 
 from __future__ import annotations
 
 import ast
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import attrs
 import libcst as cst
@@ -22,7 +21,6 @@ from flowgraph.compiler.bindings import (
     FunctionNode,
     Meaning,
     Names,
-    Unbound,
     Value,
     dotted_name,
     folded,
@@ -132,13 +130,13 @@ class Translation:
             otherwise = self._block(rest.body) if rest is not None else NOTHING
         if len(tests) == 1:
             arms = [Arm("yes", bodies[0]), Arm("no", otherwise)]
-            return [*test, *self._branch("if", self._text(node.test), arms, span)]
+            return [*test, *self._branch(self._text(node.test), arms, span)]
         arms = [Arm(self._text(condition), body) for condition, body in zip(tests, bodies, strict=True)]
-        return [*test, *self._branch("if", "", [*arms, Arm("else", otherwise)], span)]
+        return [*test, *self._branch("", [*arms, Arm("else", otherwise)], span)]
 
     @staticmethod
-    def _branch(kind: Literal["if", "match"], subject: str, arms: list[Arm], span: Span) -> list[Region]:
-        return [Branch(kind, subject, tuple(arms), span)] if any(has_effect(arm.body) for arm in arms) else []
+    def _branch(subject: str, arms: list[Arm], span: Span) -> list[Region]:
+        return [Branch(subject, tuple(arms), span)] if any(has_effect(arm.body) for arm in arms) else []
 
     def _match(self, node: cst.Match, span: Span) -> list[Region]:
         return [*self._value(node.subject), *self._cases(node, node.cases, span)]
@@ -152,7 +150,7 @@ class Translation:
             if has_effect(sequence(guard)) and case.guard is not None:
                 rest = sequence(self._cases(node, cases[number + 1 :], span))
                 ways = [Arm("yes", body), Arm("no", rest)]
-                guarded = Branch("if", self._text(case.guard), tuple(ways), span)
+                guarded = Branch(self._text(case.guard), tuple(ways), span)
                 arms.append(Arm(self._text(case.pattern), sequence([*guard, guarded])))
                 return self._arms(node, arms, None if _fits_all(case.pattern) else rest, span)
             label = self._text(case.pattern) + (f" if {self._text(case.guard)}" if case.guard is not None else "")
@@ -163,7 +161,7 @@ class Translation:
 
     def _arms(self, node: cst.Match, arms: list[Arm], rest: Region | None, span: Span) -> list[Region]:
         otherwise = [] if rest is None else [Arm("otherwise", rest)]
-        return self._branch("match", self._text(node.subject), arms + otherwise, span)
+        return self._branch(self._text(node.subject), arms + otherwise, span)
 
     def _for(self, node: cst.For, span: Span) -> list[Region]:
         items = self._value(node.iter)
@@ -171,7 +169,7 @@ class Translation:
         orelse = self._block(node.orelse.body) if node.orelse is not None else NOTHING
         awaits = "async " if node.asynchronous is not None else ""
         header = f"{awaits}for {self._text(node.target)} in {self._text(node.iter)}"
-        loop = Loop(header, tuple(_names_in(node.target)), NOTHING, body, orelse, span)
+        loop = Loop(header, NOTHING, body, orelse, span)
         return [*items, loop] if has_effect(body) or has_effect(orelse) else items
 
     def _while(self, node: cst.While, span: Span) -> list[Region]:
@@ -179,7 +177,7 @@ class Translation:
         body = self._block(node.body)
         orelse = self._block(node.orelse.body) if node.orelse is not None else NOTHING
         text = self._text(node.test)
-        loop = Loop(f"while {text}", (), test, body, orelse, span, endless=text in {"True", "1"})
+        loop = Loop(f"while {text}", test, body, orelse, span, endless=text in {"True", "1"})
         return [loop] if any(map(has_effect, (test, body, orelse))) else []
 
     def _try(self, node: cst.Try | cst.TryStar, span: Span) -> list[Region]:
@@ -209,7 +207,7 @@ class Translation:
             suppresses = suppresses or (isinstance(meaning, Foreign) and meaning.name == words.SUPPRESS)
         body = self._block(node.body)
         if groups:
-            body = Group(body)
+            body = Group(body, span)
         if suppresses and has_effect(body):
             handler = Handler(f"with {self._text(node.items[0].item)}", NOTHING, span, everything=False)
             body = Try(body, (handler,), NOTHING, NOTHING, span)
@@ -231,12 +229,12 @@ class Translation:
                 return []
             case cst.IfExp():
                 arms = [Arm("yes", sequence(self._value(node.body))), Arm("no", sequence(self._value(node.orelse)))]
-                return [*self._value(node.test), *self._branch("if", self._text(node.test), arms, self._at)]
+                return [*self._value(node.test), *self._branch(self._text(node.test), arms, self._at)]
             case cst.BooleanOperation():
                 right = sequence(self._value(node.right))
                 both = isinstance(node.operator, cst.And)
                 arms = [Arm("yes", right if both else NOTHING), Arm("no", NOTHING if both else right)]
-                return [*self._value(node.left), *self._branch("if", self._text(node.left), arms, self._at)]
+                return [*self._value(node.left), *self._branch(self._text(node.left), arms, self._at)]
             case cst.ListComp() | cst.SetComp() | cst.GeneratorExp():
                 return self._comprehension(node.elt, node.for_in)
             case cst.DictComp():
@@ -249,21 +247,20 @@ class Translation:
             inner = [*self._value(element.key), *self._value(element.value)]
         else:
             inner = self._awaited(element) if concurrent else self._value(element)
-        return self._clause(clause, inner, concurrent=concurrent)
+        return self._clause(clause, inner)
 
-    def _clause(self, clause: cst.CompFor, inner: list[Region], *, concurrent: bool) -> list[Region]:
+    def _clause(self, clause: cst.CompFor, inner: list[Region]) -> list[Region]:
         if clause.inner_for_in is not None:
-            inner = self._clause(clause.inner_for_in, inner, concurrent=concurrent)
+            inner = self._clause(clause.inner_for_in, inner)
         for condition in reversed(clause.ifs):
             arms = [Arm("yes", sequence(inner)), Arm("no", NOTHING)]
-            inner = [*self._value(condition.test), *self._branch("if", self._text(condition.test), arms, self._at)]
+            inner = [*self._value(condition.test), *self._branch(self._text(condition.test), arms, self._at)]
         items = self._value(clause.iter)
         body = sequence(inner)
         if not has_effect(body):
             return items
         header = f"for {self._text(clause.target)} in {self._text(clause.iter)}"
-        targets = tuple(_names_in(clause.target))
-        return [*items, Loop(header, targets, NOTHING, body, NOTHING, self._at, concurrent=concurrent)]
+        return [*items, Loop(header, NOTHING, body, NOTHING, self._at)]
 
     def _awaited(self, node: cst.BaseExpression) -> list[Region]:
         """What happens when an expression is evaluated, and its awaitable awaited."""
@@ -272,7 +269,7 @@ class Translation:
                 return self._call(node, awaited=True)
             case cst.IfExp():
                 arms = [Arm("yes", sequence(self._awaited(node.body))), Arm("no", sequence(self._awaited(node.orelse)))]
-                return [*self._value(node.test), *self._branch("if", self._text(node.test), arms, self._at)]
+                return [*self._value(node.test), *self._branch(self._text(node.test), arms, self._at)]
         return self._value(node)
 
     # Calls ------------------------------------------------------------------------------------------------------------
@@ -323,10 +320,12 @@ class Translation:
             return self._spawned(body, span, awaited)
         if not node.args:
             return None
+        first, *others = (argument.value for argument in node.args)
         if name in words.PASSING:
-            return self._awaited(node.args[0].value) if awaited else self._value(node.args[0].value)
+            passed = self._awaited(first) if awaited else self._value(first)
+            return [*(region for other in others for region in self._value(other)), *passed]
         if name in words.SPAWNING:
-            return self._spawned(self._awaited(node.args[0].value), span, awaited)
+            return self._spawned(self._awaited(first), span, awaited)
         return None
 
     def _branches(self, node: cst.Call) -> list[Region]:
@@ -372,8 +371,7 @@ class Translation:
             if name is None:
                 if meaning.member == "named":
                     return []  # A step under another name, which is called later.
-                first = cst.parse_expression(ast.unparse(decorator.args[0])) if decorator.args else None
-                name = None if first is None else self._template(first)
+                name = _given_name(decorator, meaning.names)
             plain = attrs.evolve(meaning, member="")
             options = tuple((keyword.arg or "**", ast.unparse(keyword.value)) for keyword in decorator.keywords)
             step = Step("step", name, span, self._helper(plain, span), options)
@@ -443,10 +441,8 @@ class Translation:
                 return templates.by_format(text, plain, named) or self._hole(node)
             case cst.Name() | cst.Attribute():
                 meaning = self._meaning(node)
-                if isinstance(meaning, Value) and isinstance(meaning.node, ast.Constant | ast.JoinedStr | ast.BinOp):
-                    constant = folded(meaning.node, meaning.names)
-                    if constant is not None:
-                        return templates.joined(constant)
+                if isinstance(meaning, Value) and (constant := folded(meaning.node, meaning.names)) is not None:
+                    return templates.joined(constant)
             case cst.Integer():
                 return templates.joined(str(node.evaluated_value))
         return self._hole(node)
@@ -477,9 +473,8 @@ class Translation:
         parts.append(node.value)
         parts.reverse()
         if self._owner is not None and len(parts) == 2 and parts[0] in ("self", "cls"):
-            return self._unit.names.method(self._owner, parts[1])
-        found = self._unit.project.followed(self._names.meaning(".".join(parts)), self._unit)
-        return None if isinstance(found, Unbound) else found
+            return self._unit.names.member(self._owner, parts[1])
+        return self._unit.project.followed(self._names.meaning(".".join(parts)), self._unit)
 
     def _text(self, node: cst.CSTNode) -> str:
         """How a node is written, on one line."""
@@ -488,6 +483,14 @@ class Translation:
 
 
 _MODULE = cst.Module([])
+
+
+def _given_name(decorator: ast.Call, names: Names) -> Template | None:
+    """The name in ``@step(name)``, among the names where that is written."""
+    if not decorator.args:
+        return None
+    constant = folded(decorator.args[0], names)
+    return templates.joined(Hole(ast.unparse(decorator.args[0])) if constant is None else constant)
 
 
 def _fits_all(pattern: cst.MatchPattern) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import hashlib
 import sys
 from collections.abc import Iterable, Sequence
 from importlib.util import decode_source
@@ -14,9 +13,10 @@ import attrs
 import libcst as cst
 
 from flowgraph.compiler import words
-from flowgraph.compiler.bindings import Foreign, FunctionNode, Meaning, Names, Unbound, dotted_name, folded
+from flowgraph.compiler.bindings import Foreign, FunctionNode, Meaning, Names, dotted_name, folded
+from flowgraph.compiler.digests import Read, digest
 from flowgraph.compiler.places import span_of
-from flowgraph.compiler.regions import Function, Span
+from flowgraph.compiler.regions import Function
 from flowgraph.compiler.translation import Translation
 
 _MOST_HOPS = 50
@@ -32,11 +32,11 @@ class Project:
     package. `read` has the digests of all files that were looked for, by their paths; None for one that was not there.
     """
 
-    def __init__(self, read: dict[str, bytes | None] | None = None) -> None:
+    def __init__(self, read: Read | None = None) -> None:
         self.read = {} if read is None else read
         self._units: dict[Path, Unit | None] = {}
 
-    def followed(self, meaning: Meaning, unit: Unit) -> Meaning:
+    def followed(self, meaning: Meaning | None, unit: Unit) -> Meaning | None:
         """What a name from another module stands for there, if that module is one of the project's."""
         for _ in range(_MOST_HOPS):
             if not isinstance(meaning, Foreign) or meaning.name.partition(".")[0] in _NOT_OURS:
@@ -46,7 +46,7 @@ class Project:
                 return meaning
             unit, name = found
             meaning = unit.names.meaning(name)
-        return Unbound("")
+        return None
 
     def _home(self, name: str, unit: Unit) -> tuple[Unit, str] | None:
         """The module that a full name is from, and the name in it."""
@@ -76,11 +76,6 @@ class Project:
             except (SyntaxError, ValueError, RecursionError):
                 return None  # What is imported from it is not known; the file itself is another's to report.
         return self._units[file]
-
-
-def digest(content: bytes) -> bytes:
-    """What tells one content of a file from another."""
-    return hashlib.sha256(content).digest()
 
 
 def _folder(path: str, name: str) -> Path | None:
@@ -143,11 +138,6 @@ class Unit:
             function = self._functions[id(node)] = Function(node.name, self.path, span_of(node))
             function.body = Translation(self, node, names, owner).body()
         return function
-
-    @staticmethod
-    def span(node: FunctionNode) -> Span:
-        """Where a function is."""
-        return span_of(node)
 
     def workflows(self) -> Iterable[Source]:
         """The decorated functions of the file."""

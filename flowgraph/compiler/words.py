@@ -2,25 +2,13 @@
 
 from __future__ import annotations
 
-STEP_KINDS = {
-    "": "step",
-    "sleep": "sleep",
-    "sleep_until": "sleep_until",
-    "progress": "progress",
-    "listen": "listen",
-    "fail": "fail",
-    "abort": "abort",
-    "execute_workflow": "execute_workflow",
-    "start_workflow": "start_workflow",
-    "wait_for_workflow": "wait_for_workflow",
-    "map": "map",
-    "for_each": "for_each",
-    "batch": "batch",
-}
-"""The kinds of the words, by their attribute of `step`."""
+from flowgraph.model.checkpoint import FAN_OUTS, STEP
+from flowgraph.model.graph import STEP_KINDS
 
-WITH_HANDLER = frozenset({"step", "map", "for_each", "batch"})
+WITH_HANDLER = FAN_OUTS | {STEP}
 WITHOUT_NAME = frozenset({"fail", "abort"})
+_WORDS = (STEP_KINDS - {STEP, "transaction"}) | WITHOUT_NAME
+"""The attributes of `step` that are called in a workflow; each is a kind of node."""
 
 _WORD_PLACES = ("flowgraph.step", "flowgraph.dsl.step", "flowgraph.dsl.step.step")
 _WORKFLOW_PLACES = ("flowgraph.workflow", "flowgraph.dsl.workflow", "flowgraph.dsl.workflow.workflow")
@@ -28,7 +16,7 @@ _WORKFLOW_PLACES = ("flowgraph.workflow", "flowgraph.dsl.workflow", "flowgraph.d
 GATHERING = frozenset({"asyncio.gather", "asyncio.wait", "asyncio.as_completed"})
 """Calls whose awaitable arguments run side by side."""
 
-PASSING = frozenset({"asyncio.shield", "asyncio.wait_for", "asyncio.timeout", "asyncio.run_coroutine_threadsafe"})
+PASSING = frozenset({"asyncio.shield", "asyncio.wait_for"})
 """Calls that give back what their first argument gives."""
 
 SPAWNING = frozenset({"asyncio.create_task", "asyncio.ensure_future"})
@@ -45,9 +33,10 @@ def step_kind(name: str) -> str | None:
     """
     for place in _WORD_PLACES:
         if name == place:
-            return "step"
-        if name.startswith(f"{place}."):
-            return STEP_KINDS.get(name[len(place) + 1 :])
+            return STEP
+        word = name.removeprefix(f"{place}.")
+        if word in _WORDS:
+            return word
     return None
 
 

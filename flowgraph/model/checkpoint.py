@@ -40,6 +40,9 @@ EXECUTE_WORKFLOW = "execute_workflow"
 START_WORKFLOW = "start_workflow"
 WAIT_FOR_WORKFLOW = "wait_for_workflow"
 
+FAN_OUTS = frozenset({MAP, FOR_EACH, BATCH})
+"""The kinds whose items are steps of their own."""
+
 
 def checkpoint_id(run_no: int, sequence: int) -> int:
     """The key of row number `sequence` (from 1) of run number `run_no`."""

@@ -16,6 +16,20 @@ from typing import TYPE_CHECKING, Any, Literal
 import attrs
 
 from flowgraph.errors import InvalidOption
+from flowgraph.model.checkpoint import (
+    BATCH,
+    EXECUTE_WORKFLOW,
+    FAN_OUTS,
+    FOR_EACH,
+    LISTEN,
+    MAP,
+    PROGRESS,
+    SLEEP,
+    SLEEP_UNTIL,
+    START_WORKFLOW,
+    STEP,
+    WAIT_FOR_WORKFLOW,
+)
 
 if TYPE_CHECKING:
     import networkx
@@ -25,22 +39,17 @@ EdgeKind = Literal["control", "back", "exception", "data"]
 VERSION = 1
 """Of the JSON form."""
 
-STEP_KINDS = frozenset(
-    {
-        "step",
-        "map",
-        "for_each",
-        "batch",
-        "sleep",
-        "sleep_until",
-        "progress",
-        "listen",
-        "execute_workflow",
-        "start_workflow",
-        "wait_for_workflow",
-        "transaction",
-    }
-)
+STEP_KINDS = FAN_OUTS | {
+    STEP,
+    SLEEP,
+    SLEEP_UNTIL,
+    PROGRESS,
+    LISTEN,
+    EXECUTE_WORKFLOW,
+    START_WORKFLOW,
+    WAIT_FOR_WORKFLOW,
+    "transaction",
+}
 """The kinds of nodes that are steps. The others are start, end, fail, abort, branch, loop, try, handler, finally, fork,
 join, return, raise and unknown."""
 
@@ -224,12 +233,12 @@ class Graph:
 
 
 _REPLAYED = {
-    "step": ("at_most_once",),
-    "batch": ("batch_size",),
-    "map": ("key",),
-    "for_each": ("key",),
-    "listen": ("event",),
-    "start_workflow": ("detached",),
+    STEP: ("at_most_once",),
+    BATCH: ("batch_size",),
+    MAP: ("key",),
+    FOR_EACH: ("key",),
+    LISTEN: ("event",),
+    START_WORKFLOW: ("detached",),
 }
 
 

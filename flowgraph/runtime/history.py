@@ -10,12 +10,10 @@ from collections.abc import Iterable, Iterator
 
 from flowgraph.model import Checkpoint, parent_path
 from flowgraph.model.checkpoint import (
-    BATCH,
     CANCELLED,
     COMPLETED,
     FAILED,
-    FOR_EACH,
-    MAP,
+    FAN_OUTS,
     MAX_SEQUENCE,
     PROGRESS,
     RETRYING,
@@ -23,7 +21,6 @@ from flowgraph.model.checkpoint import (
 )
 
 UNSET = object()
-_FAN_OUTS = frozenset({MAP, FOR_EACH, BATCH})
 
 
 class Entry:
@@ -59,7 +56,7 @@ class Entry:
         self.attempt = row.attempt
         self.payload = row.payload
         self.due_us = row.due_us
-        if row.state == STARTED and row.kind in _FAN_OUTS:
+        if row.state == STARTED and row.kind in FAN_OUTS:
             self.header = row.payload
         self.detail = row.detail
         self.sequence = row.id & MAX_SEQUENCE

@@ -82,6 +82,7 @@ CONSTRUCTS = [
     ),
     ("shield", 'await asyncio.shield(step("a", f))', {"a"}),
     ("wait_for", 'await asyncio.wait_for(step("a", f), 3)', {"a"}),
+    ("a step in the other arguments", f"await asyncio.wait_for(step('b', f), timeout={A})", {"a b"}),
     ("fail", f'{A}\nif c:\n    await step.fail("no")\n{B}', {"a [fail]", "a b"}),
     ("abort", f"{A}\nstep.abort()\n{B}", {"a [abort]"}),
     ("a nested function is no call", f"async def g():\n    {A}\n{B}", {"b"}),
@@ -285,6 +286,11 @@ def test_a_node_knows_its_line_and_options() -> None:
     graph = graph_of('x = 1\nawait step(\n    "a", f,\n    max_attempts=3, timeout="5s")')
     [node] = graph.steps
     assert (node.line, node.options) == (7, {"max_attempts": "3", "timeout": '"5s"'})
+
+
+def test_every_node_has_a_line() -> None:
+    group = "async with asyncio.TaskGroup() as g:\n    g.create_task(step('a', f))\n    g.create_task(step('b', f))"
+    assert min(node.line for node in graph_of(f"{group}\n{C}").nodes) > 0
 
 
 def test_the_workflow_has_the_name_of_its_decorator() -> None:

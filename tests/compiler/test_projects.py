@@ -45,24 +45,17 @@ def test_an_imported_helper_is_part_of_the_workflow(tmp_path: Path, text: str, f
     assert paths_of(tmp_path, {"flow.py": text, **files}) == ["charge", "charge/inner"]
 
 
-def test_relative_imports_are_followed(tmp_path: Path) -> None:
-    files = {
-        "a/__init__.py": "",
-        "a/help.py": HELPER,
-        "a/b/__init__.py": "",
-        "a/b/flow.py": flow("from ..help import charge", "await charge(1)"),
-    }
+@pytest.mark.parametrize("module", ["..help", "a.help"])
+def test_imports_inside_a_package_are_followed(tmp_path: Path, module: str) -> None:
+    text = flow(f"from {module} import charge", "await charge(1)")
+    files = {"a/__init__.py": "", "a/help.py": HELPER, "a/b/__init__.py": "", "a/b/flow.py": text}
     assert paths_of(tmp_path, files, "a/b/flow.py") == ["charge", "charge/inner"]
 
 
-def test_an_absolute_import_begins_above_the_topmost_package(tmp_path: Path) -> None:
-    files = {
-        "a/__init__.py": "",
-        "a/help.py": HELPER,
-        "a/b/__init__.py": "",
-        "a/b/flow.py": flow("from a.help import charge", "await charge(1)"),
-    }
-    assert paths_of(tmp_path, files, "a/b/flow.py") == ["charge", "charge/inner"]
+def test_the_name_of_a_decorated_step_is_read_where_it_is_written(tmp_path: Path) -> None:
+    helper = f"{HEAD}NAME = 'theirs'\n@step(NAME)\nasync def g():\n    pass\n"
+    text = flow("from help import g\nNAME = 'ours'", "await g()")
+    assert paths_of(tmp_path, {"flow.py": text, "help.py": helper}) == ["theirs"]
 
 
 def test_the_language_is_found_through_the_project(tmp_path: Path) -> None:
