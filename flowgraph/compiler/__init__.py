@@ -1,12 +1,62 @@
 """From source text to graphs: what a workflow may do, without running any of it.
 
 Theory. A function becomes a tree of regions (`regions`): LibCST reads it, and `translation` walks its statements and
-expressions in the order in which Python does. What a name means is said by `bindings`, where a node is by `places`.
-`drafting` turns the tree into a graph of nodes and edges. Helpers are translated once and drawn at each of their calls;
-`units` follows names to the other files of a project. Only functions that workflows reach are read by LibCST, the rest
-of a file only by ``ast``.
+expressions in the order in which Python does. What a name means is said by `bindings`, where a node is by `places`,
+what a step is called by `templates`. `drafting` turns the tree into the ways that a run may take (`control`), with the
+points at which names get values; `identity` looks on them for steps that meet, and `graphing` makes the graph of them.
+Helpers are translated once and drawn at each of their calls; `units` follows names to the other files of a project.
+Only functions that workflows reach are read by LibCST, the rest of a file only by ``ast``.
 """
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
 
 from flowgraph.compiler.compiling import compile_file, compile_function, compile_source
 
-__all__ = ["compile_file", "compile_function", "compile_source"]
+if TYPE_CHECKING:
+    from flowgraph.compiler import words
+    from flowgraph.compiler.bindings import Defined, Foreign, FunctionNode, Names, Value
+    from flowgraph.compiler.templates import Hole, Template
+    from flowgraph.compiler.units import Flow, Project, Unit
+
+_HOMES = {
+    "Defined": "bindings",
+    "Flow": "units",
+    "Foreign": "bindings",
+    "FunctionNode": "bindings",
+    "Hole": "templates",
+    "Names": "bindings",
+    "Project": "units",
+    "Template": "templates",
+    "Unit": "units",
+    "Value": "bindings",
+}
+
+__all__ = [
+    "Defined",
+    "Flow",
+    "Foreign",
+    "FunctionNode",
+    "Hole",
+    "Names",
+    "Project",
+    "Template",
+    "Unit",
+    "Value",
+    "compile_file",
+    "compile_function",
+    "compile_source",
+    "words",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Load what the lint needs when it is first asked for: it brings libcst, a fifth of a second."""
+    import importlib
+
+    if name == "words":
+        return importlib.import_module("flowgraph.compiler.words")
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"flowgraph.compiler.{_HOMES[name]}"), name)

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from flowgraph.compiler.templates import Template, template_of
+
 if TYPE_CHECKING:
     from flowgraph.compiler.units import Unit
 
@@ -55,22 +57,54 @@ Binding = Foreign | ast.AST | None
 class Names:
     """The bindings of one scope; what is not bound in it is looked for in the `outer` one."""
 
-    def __init__(self, unit: Unit, node: ast.Module | FunctionNode, outer: Names | None = None) -> None:
+    def __init__(
+        self,
+        unit: Unit,
+        node: ast.Module | FunctionNode,
+        outer: Names | None = None,
+        owner: ast.ClassDef | None = None,
+    ) -> None:
         self.unit = unit
         """The file that the scope is in."""
-        self._node = node
-        self._outer = outer
+        self.node = node
+        """The module or the function."""
+        self.outer = outer
+        """The scope around it."""
+        self._owner = owner
 
-    def of_function(self, node: FunctionNode) -> Names:
-        """The names of a function inside this scope."""
-        return Names(self.unit, node, self)
+    def of_function(self, node: FunctionNode, owner: ast.ClassDef | None = None) -> Names:
+        """The names of a function inside this scope; `owner` is the class that it is a method of."""
+        return Names(self.unit, node, self, owner)
+
+    @property
+    def bound(self) -> frozenset[str]:
+        """The names that are bound in this very scope."""
+        return frozenset(self._bindings)
+
+    def meaning_of(self, node: ast.expr) -> Meaning | None:
+        """What an expression stands for, followed into the other files of the project; None unless it is a name."""
+        dotted = dotted_name(node)
+        return None if dotted is None else self.unit.project.followed(self.meaning(dotted), self.unit)
+
+    def template(self, node: ast.expr) -> Template:
+        """An expression as text with holes; constants are put in."""
+        return template_of(node, self._constant)
+
+    def _constant(self, node: ast.expr, depth: int) -> Template | None:
+        meaning = self.meaning_of(node)
+        if not isinstance(meaning, Value):
+            return None
+        found = template_of(meaning.node, meaning.names._constant, depth)
+        return None if found.holes else found
 
     @cached_property
     def _bindings(self) -> dict[str, Binding]:
         """Found when they are first needed: most functions of a file are none of a workflow's."""
-        bindings = _merged(_bound(self._node.body))
-        if not isinstance(self._node, ast.Module):
-            arguments = self._node.args
+        bindings = _merged(_bound(self.node.body))
+        if isinstance(self.node, ast.Module):
+            bindings.update((name, None) for name in self.unit.rebound)
+        else:
+            arguments = self.node.args
             parameters = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]
             parameters += [argument for argument in (arguments.vararg, arguments.kwarg) if argument is not None]
             bindings.update((parameter.arg, None) for parameter in parameters)
@@ -80,8 +114,10 @@ class Names:
         """What a name, with its attributes, stands for; None for a parameter, and for what is bound in several ways."""
         root, _, rest = dotted.partition(".")
         if root not in self._bindings:
-            return None if self._outer is None else self._outer.meaning(dotted, depth)
+            return None if self.outer is None else self.outer.meaning(dotted, depth)
         binding = self._bindings[root]
+        if binding is None and self._owner is not None and self.outer is not None and root in ("self", "cls") and rest:
+            return self.outer.member(self._owner, rest)
         if isinstance(binding, Foreign):
             return Foreign(f"{binding.name}.{rest}" if rest else binding.name)
         if depth > _MOST_ALIASES:
@@ -103,7 +139,7 @@ class Names:
         binding = _merged(_bound(owner.body)).get(name)
         if isinstance(binding, FunctionNode):
             return Defined(binding, self, owner, rest)
-        if isinstance(binding, ast.expr) and rest == ("value" if _is_enum(owner) else ""):
+        if isinstance(binding, ast.expr) and rest in _ways_to_the_value(owner):
             return Value(binding, self)
         return None
 
@@ -123,8 +159,12 @@ def dotted_name(node: Any) -> str | None:
     return ".".join([node.id, *reversed(parts)])
 
 
-def _is_enum(owner: ast.ClassDef) -> bool:
-    return any((dotted_name(base) or "").rpartition(".")[2].endswith(("Enum", "Flag")) for base in owner.bases)
+def _ways_to_the_value(owner: ast.ClassDef) -> tuple[str, ...]:
+    """What is written behind a name in a class for its value: ``.value`` for a member of an enumeration."""
+    bases = [(dotted_name(base) or "").rpartition(".")[2] for base in owner.bases]
+    if "StrEnum" in bases:
+        return ("", "value")  # Its members are their texts.
+    return ("value",) if any(base.endswith(("Enum", "Flag")) for base in bases) else ("",)
 
 
 def _merged(bound: Iterable[tuple[str, Binding]]) -> dict[str, Binding]:
@@ -190,18 +230,3 @@ def _targets(statement: ast.stmt) -> Iterator[str]:
 def _star(module: str) -> Iterator[tuple[str, Binding]]:
     if module == "flowgraph":
         yield from ((name, Foreign(f"flowgraph.{name}")) for name in ("step", "workflow"))
-
-
-def folded(node: ast.expr, names: Names, depth: int = 0) -> str | None:
-    """A constant of a module as text."""
-    match node:
-        case ast.Constant(value=str() | int() as value) if not isinstance(value, bool):
-            return str(value)
-        case ast.BinOp(op=ast.Add(), left=left, right=right) if depth < 100:
-            first, second = folded(left, names, depth + 1), folded(right, names, depth + 1)
-            return None if first is None or second is None else first + second
-        case ast.Name() | ast.Attribute():
-            meaning = names.meaning(dotted_name(node) or "")
-            if isinstance(meaning, Value) and depth < 100:
-                return folded(meaning.node, meaning.names, depth + 1)
-    return None

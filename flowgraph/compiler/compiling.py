@@ -86,25 +86,15 @@ def _compiled(text: str, path: str) -> dict[int, Graph]:
 
 
 def _graphs(text: str, path: str, read: Read) -> Iterator[tuple[int, Graph]]:
-    import libcst as cst  # A fifth of a second: who only names these functions does not load it.
-
-    from flowgraph.compiler.drafting import Draft
-    from flowgraph.compiler.places import span_of
-    from flowgraph.compiler.regions import Function, Unknown
-    from flowgraph.compiler.units import Project, Unit, first_line
+    from flowgraph.compiler.units import Project, Unit, first_line  # libcst: a fifth of a second.
 
     try:
         unit = Unit(text, path, Project(read))
     except (SyntaxError, ValueError, RecursionError) as error:  # ValueError: null bytes, before Python 3.12.
         trouble = error if isinstance(error, SyntaxError) else SyntaxError(str(error))
         raise CompileError(path, [_syntax_error(path, trouble)]) from None
-    for source in unit.workflows():
-        try:
-            function = unit.function(source.node, source.names, source.owner)
-        except (cst.ParserSyntaxError, RecursionError) as error:
-            function = Function(source.node.name, path, span_of(source.node))
-            function.body = Unknown(f"the function could not be read: {type(error).__name__}", function.span)
-        yield first_line(source.node), Draft.graph(source.workflow, path, function)
+    for flow in unit.flows():
+        yield first_line(flow.source.node), flow.graph
 
 
 def _syntax_error(path: str, error: SyntaxError) -> Diagnostic:

@@ -1,18 +1,20 @@
-"""From regions to the graph: nodes and edges, with every way through them.
+"""From regions to control flow: points, with every way through them.
 
-The draft walks the region tree with the edges that are still open: each has a source, and its target is whatever comes
-next. An exit hands them to the loop, the function or the try that it leaves. Where a path cannot be proved no edge is
+The draft walks the region tree with the arrows that are still open: each has a source, and its target is whatever comes
+next. An exit hands them to the loop, the function or the try that it leaves. Where a path cannot be proved no arrow is
 drawn; a helper is drawn again at each of its calls, up to a budget.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 import attrs
 
+from flowgraph.compiler.control import BIND, Arrow, CallSite, Control, Given, Point, Rests, Variable
 from flowgraph.compiler.regions import (
+    Bind,
     Branch,
     Call,
     Exit,
@@ -23,7 +25,6 @@ from flowgraph.compiler.regions import (
     Parallel,
     Region,
     Seq,
-    Span,
     Spawn,
     Step,
     Try,
@@ -32,20 +33,48 @@ from flowgraph.compiler.regions import (
     has_effect,
     has_steps,
 )
+from flowgraph.compiler.terms import FRESH, Term
 from flowgraph.model.checkpoint import FAN_OUTS
-from flowgraph.model.graph import Edge, EdgeKind, Graph, Node
+from flowgraph.model.graph import EdgeKind, Span
+
+if TYPE_CHECKING:
+    from flowgraph.compiler.bindings import Names
 
 MOST_NODES = 20_000
 """Beyond so many nodes what is left is unknown; helpers that call helpers twice double at each level."""
+
+
+_Placed = Step | Bind | Branch | Loop | Try | Parallel | Spawn | Group | Exit | Call | Unknown
 
 
 @attrs.frozen
 class Open:
     """An edge whose target is not known yet."""
 
-    source: str
+    source: int
     label: str = ""
     kind: EdgeKind = "control"
+
+
+@attrs.frozen(eq=False)
+class _Space:
+    """The names of one call of a function."""
+
+    number: int
+    names: Names | None
+    outer: _Space | None
+
+    def variable(self, name: str) -> Variable:
+        space: _Space | None = self
+        while space is not None and space.names is not None:
+            if name.removesuffix(".*") in space.names.bound or name == "return":
+                return (space.number, name)
+            space = space.outer
+        return (-1, name)
+
+    def rests(self, term: Term) -> Rests:
+        certain, perhaps = (frozenset(map(self.variable, names)) for names in (term.certain, term.perhaps))
+        return Rests(certain, perhaps, term.fresh)
 
 
 Opens = list[Open]
@@ -53,16 +82,17 @@ Opens = list[Open]
 
 @attrs.define(eq=False)
 class _LoopFrame:
-    head: str
+    head: int
     breaks: Opens = attrs.field(factory=list)
 
 
 @attrs.define(eq=False)
 class _FunctionFrame:
     function: Function | None
-    entry: str
+    entry: int
+    space: _Space
     returns: Opens = attrs.field(factory=list)
-    resumed: list[str] = attrs.field(factory=list)
+    resumed: list[int] = attrs.field(factory=list)
     """The nodes at which calls of the function from within itself go on."""
 
 
@@ -83,51 +113,73 @@ class _GroupFrame:
 
 
 class Draft:
-    """A graph in the making."""
+    """The control flow of a workflow in the making."""
 
     def __init__(self, path: str) -> None:
         self._file = path
-        self._line = 0
-        """The line of the call through which what is drawn was reached, where that is in another file; 0 else."""
-        self._nodes: list[Node] = []
-        self._edges: dict[tuple[str, str, EdgeKind, str], Edge] = {}
-        self._parent: str | None = None
+        self._points: list[Point] = []
+        self._seen: set[tuple[int, Arrow]] = set()
+        self._parent: int | None = None
+        self._step_around: int | None = None
         self._path = ""
+        self._calls: tuple[CallSite, ...] = ()
+        self._branches: tuple[tuple[int, int], ...] = ()
+        self._function: Function | None = None
+        self._space = _Space(0, None, None)
+        self._spaces = 0
+        self._made: dict[int, int | Variable] = {}
+        """The point of a step, or the result of a helper, by the region that was last drawn."""
         self._frames: list[Any] = []
         self._outer: list[list[Any]] = []
         """The frames of the scopes around."""
+        self._visible = 0
 
     @classmethod
-    def graph(cls, workflow: str, path: str, function: Function) -> Graph:
-        """The graph of a workflow."""
+    def control(cls, workflow: str, path: str, function: Function) -> Control:
+        """The control flow of a workflow."""
         assert function.body is not None
         draft = cls(path)
+        draft._function = function
+        draft._space = draft._new_space(function, None)
         draft._scope(function, function.body, function.span)
-        return Graph(workflow, path, function.span.line, tuple(draft._nodes), tuple(draft._edges.values()))
+        return Control(workflow, path, function.span.line, draft._points)
 
-    # Nodes and edges --------------------------------------------------------------------------------------------------
+    def _new_space(self, function: Function, outer: _Space | None) -> _Space:
+        self._spaces += 1
+        return _Space(self._spaces, function.names, outer)
 
-    def _add(self, kind: str, name: str, span: Span, opens: Iterable[Open] = (), **values: Any) -> str:
-        id_ = str(len(self._nodes) + 1)
-        self._nodes.append(Node(id_, kind, name, parent=self._parent, line=self._line or span.line, **values))
-        self._close(opens, id_)
-        return id_
+    # Points and arrows ------------------------------------------------------------------------------------------------
 
-    def _close(self, opens: Iterable[Open], target: str, kind: EdgeKind | None = None) -> None:
+    def _add(self, kind: str, name: str, span: Span, opens: Iterable[Open] = (), **values: Any) -> int:
+        number = len(self._points)
+        file = self._file if self._function is None else self._function.path
+        point = Point(
+            number, kind, name, span, file, self._parent, self._step_around, self._calls, self._branches, **values
+        )
+        self._points.append(point)
+        self._visible += kind != BIND
+        self._close(opens, number)
+        return number
+
+    def _close(self, opens: Iterable[Open], target: int, kind: EdgeKind | None = None) -> None:
         for one in opens:
-            edge = Edge(one.source, target, kind or one.kind, one.label)
-            self._edges.setdefault((edge.source, edge.target, edge.kind, edge.label), edge)
+            arrow = Arrow(target, kind or one.kind, one.label)
+            if (one.source, arrow) not in self._seen:
+                self._seen.add((one.source, arrow))
+                self._points[one.source].arrows.append(arrow)
 
     def _scope(self, function: Function | None, body: Region, span: Span) -> None:
         """A workflow, or the handler of a step: from its start to its end."""
         frames, self._frames = self._frames, []
         self._outer.append(frames)
+        branches, self._branches = self._branches, ()
         start = self._add("start", "", span)
-        group, frame = _GroupFrame(), _FunctionFrame(function, start)
+        group, frame = _GroupFrame(), _FunctionFrame(function, start, self._space)
         self._frames += [group, frame]
         opens = [*self._draw(body, [Open(start)]), *frame.returns]
         self._add("end", "", span, self._joined(group, opens, span))
         self._frames = self._outer.pop()
+        self._branches = branches
 
     def _joined(self, group: _GroupFrame, opens: Opens, span: Span) -> Opens:
         """Wait for what was spawned in a group."""
@@ -135,19 +187,39 @@ class Draft:
             return opens
         return [Open(self._add("join", "", span, [*opens, *group.spawned]))]
 
+    def _bind(self, bind: Bind, opens: Opens, space: _Space | None = None) -> Opens:
+        """A name that is given a value: in `space`, which is another one for the parameters of a call."""
+        if bind.name.endswith(".*") and (self._function is None or bind.name not in self._function.changed):
+            return opens
+        target = (space or self._space).variable(bind.name)
+        rests = self._space.rests(bind.term)
+        counts = bind.term.moved if rests.certain == {target} else 0
+        loop = next((frame.head for frame in reversed(self._frames) if isinstance(frame, _LoopFrame)), None)
+        steps, returned = self._sources(bind.made_by)
+        given = Given(
+            target, rests, counts, loop if bind.each else None, bind.each.lstrip("?"), bind.number, bind.surely, steps,
+            returned,
+        )  # fmt: skip
+        point = self._add(BIND, bind.name, bind.span, opens, given=given)
+        self._may_raise(point)
+        return [Open(point)]
+
+    def _sources(self, made_by: tuple[Step | Call, ...]) -> tuple[tuple[int, ...], tuple[Variable, ...]]:
+        found = [self._made[id(one)] for one in made_by if id(one) in self._made]
+        steps = tuple(one for one in found if isinstance(one, int))
+        return steps, tuple(one for one in found if isinstance(one, tuple))
+
     # Regions ----------------------------------------------------------------------------------------------------------
 
     def _draw(self, region: Region, opens: Opens) -> Opens:
         """Draw a region behind open edges; returns those that are open after it."""
-        if len(self._nodes) >= MOST_NODES and not isinstance(region, Seq) and has_steps(region):
+        if self._is_too_much(region):
             return self._unknown("the graph has too many nodes", region.span, opens)
         match region:
             case Seq(parts=parts):
                 for part in parts:
                     opens = self._draw(part, opens)
                 return opens
-            case Step():
-                return self._step(region, opens)
             case Branch():
                 return self._branch(region, opens)
             case Loop():
@@ -156,6 +228,14 @@ class Draft:
                 return self._try(region, opens)
             case Parallel() | Spawn() | Group():
                 return self._side_by_side(region, opens)
+        return self._leaf(region, opens)
+
+    def _leaf(self, region: Step | Bind | Exit | Call | Unknown, opens: Opens) -> Opens:
+        match region:
+            case Step():
+                return self._step(region, opens)
+            case Bind():
+                return self._bind(region, opens)
             case Exit():
                 return self._exit(region, opens)
             case Call():
@@ -163,15 +243,20 @@ class Draft:
             case Unknown(reason=reason, span=span):
                 return self._unknown(reason, span, opens)
 
+    def _is_too_much(self, region: Region) -> TypeGuard[_Placed]:
+        return self._visible >= MOST_NODES and not isinstance(region, Seq) and has_steps(region)
+
     def _side_by_side(self, region: Parallel | Spawn | Group, opens: Opens) -> Opens:
         match region:
             case Parallel(branches=branches, span=span):
                 fork = self._add("fork", "", span, opens)
-                ends = [one for branch in branches for one in self._draw(branch, [Open(fork)])]
+                ends: Opens = []
+                for number, branch in enumerate(branches):
+                    ends += self._draw_branch(fork, number, branch)
                 return [Open(self._add("join", "", span, ends))]
             case Spawn(body=body, span=span):
                 fork = self._add("fork", "", span, opens)
-                self._group().spawned += self._draw(body, [Open(fork)])
+                self._group().spawned += self._draw_branch(fork, 0, body)
                 return [Open(fork)]
             case Group(body=body, span=span):
                 group = _GroupFrame()
@@ -179,6 +264,13 @@ class Draft:
                 opens = self._draw(body, opens)
                 self._frames.remove(group)
                 return self._joined(group, opens, span)
+
+    def _draw_branch(self, fork: int, number: int, branch: Region) -> Opens:
+        around = self._branches
+        self._branches = (*around, (fork, number))
+        ends = self._draw(branch, [Open(fork)])
+        self._branches = around
+        return ends
 
     def _unknown(self, reason: str, span: Span, opens: Opens) -> Opens:
         node = self._add("unknown", reason, span, opens)
@@ -191,15 +283,25 @@ class Draft:
             self._leave("end", [Open(self._add(step.kind, name, step.span, opens))])
             return []
         path = self._path + ("" if step.name is None else step.name.path)
-        node = self._add(step.kind, name, step.span, opens, path=path, options=dict(step.options))
+        holes = () if step.name is None else tuple(self._space.rests(hole.term) for hole in step.name.holes)
+        uses = frozenset(map(self._space.variable, step.uses))
+        made_by, returned = self._sources(step.made_by)
+        number = self._add(
+            step.kind, name, step.span, opens, path=path, options=dict(step.options), template=step.name,
+            name_span=step.name_span, holes=holes, uses=uses, made_by=made_by, returned=returned,
+        )  # fmt: skip
+        self._made[id(step)] = number
         if has_steps(step.body):
-            parent, before = self._parent, self._path
-            self._parent = node
-            self._path = f"{path}[{{index}}]/" if step.kind in FAN_OUTS else f"{path}/"
-            self._scope(None, step.body, step.span)
-            self._parent, self._path = parent, before
-        self._may_raise(node)
-        return [Open(node)]
+            self._handler_of(step, number, path)
+        self._may_raise(number)
+        return [Open(number)]
+
+    def _handler_of(self, step: Step, number: int, path: str) -> None:
+        around = self._parent, self._path, self._step_around
+        self._parent = self._step_around = number
+        self._path = f"{path}[{{index}}]/" if step.kind in FAN_OUTS else f"{path}/"
+        self._scope(None, step.body, step.span)
+        self._parent, self._path, self._step_around = around
 
     def _branch(self, branch: Branch, opens: Opens) -> Opens:
         node = self._add("branch", branch.subject, branch.span, opens)
@@ -209,7 +311,7 @@ class Draft:
         return after
 
     def _loop(self, loop: Loop, opens: Opens) -> Opens:
-        head = self._add("loop", loop.header, loop.span, opens)
+        head = self._add("loop", loop.header, loop.span, opens, endless=loop.endless)
         frame = _LoopFrame(head)
         parent, self._parent = self._parent, head
         self._frames.append(frame)
@@ -260,32 +362,61 @@ class Draft:
         function = call.function
         for frame in self._frames:
             if isinstance(frame, _FunctionFrame) and frame.function is function:
-                self._close(opens, frame.entry, "back")
-                resumed = self._add("join", f"{function.name} has returned", call.span)
-                frame.resumed.append(resumed)
-                return [Open(resumed)]
-        around = (frame for frames in self._outer for frame in frames if isinstance(frame, _FunctionFrame))
-        if function.body is None or any(frame.function is function for frame in around):
+                return self._again(call, frame, opens)
+        running = (frame for frames in self._outer for frame in frames if isinstance(frame, _FunctionFrame))
+        if function.body is None or any(frame.function is function for frame in running):
             return self._unknown(f"{function.name} calls itself through a step", call.span, opens)
-        entry = self._add("loop", f"{function.name}()", call.span, opens) if _is_recursive(function) else ""
-        parent, line = self._parent, self._line
-        if function.path != self._file:
-            self._line = line or call.span.line
-        if entry:
-            self._parent = entry
-        frame = _FunctionFrame(function, entry)
-        self._frames.append(frame)
-        after = [*self._draw(function.body, [Open(entry)] if entry else opens), *frame.returns]
-        self._frames.remove(frame)
-        self._parent, self._line = parent, line
-        for resumed in frame.resumed:
+        around = self._parent, self._calls, self._function, self._space
+        space = self._new_space(function, self._lexical(function))
+        for argument in call.arguments:
+            opens = self._bind(argument, opens, space)
+        recursive = _is_recursive(function)
+        if recursive:
+            self._parent = entry = self._add("loop", f"{function.name}()", call.span, opens)
+            opens = [Open(entry)]
+        called = _FunctionFrame(function, self._parent if recursive and self._parent is not None else -1, space)
+        self._frames.append(called)
+        file = self._file if self._function is None else self._function.path
+        self._calls = (*self._calls, CallSite(function.name, file, call.span))
+        self._function, self._space = function, space
+        after = [*self._draw(function.body, opens), *called.returns]
+        self._frames.remove(called)
+        self._parent, self._calls, self._function, self._space = around
+        self._made[id(call)] = (space.number, "return")
+        for resumed in called.resumed:
             self._close(after, resumed, "back")
         return after
+
+    def _again(self, call: Call, frame: _FunctionFrame, opens: Opens) -> Opens:
+        """A function that is running calls itself: it begins anew, and goes on here when it has returned."""
+        for argument in call.arguments:
+            opens = self._bind(argument, opens, frame.space)
+        self._close(opens, frame.entry, "back")
+        resumed = self._add("join", f"{call.function.name} has returned", call.span)
+        frame.resumed.append(resumed)
+        self._made[id(call)] = (frame.space.number, "return")
+        opens = [Open(resumed)]
+        for argument in call.arguments:  # They have their own values again.
+            opens = self._bind(Bind(argument.name, FRESH, argument.span), opens, frame.space)
+        return opens
+
+    def _lexical(self, function: Function) -> _Space | None:
+        """The names of the function that a function is defined in, as far as that is running."""
+        outer = function.names.outer if function.names is not None else None
+        for frames in (self._frames, *reversed(self._outer)):
+            for frame in reversed(frames):
+                space: _Space | None = frame.space if isinstance(frame, _FunctionFrame) else None
+                names = None if space is None else space.names
+                if names is not None and outer is not None and names.node is outer.node:
+                    return space
+        return None
 
     # Ways out ---------------------------------------------------------------------------------------------------------
 
     def _exit(self, way: Exit, opens: Opens) -> Opens:
         inner = next(frame for frame in reversed(self._frames) if isinstance(frame, _FunctionFrame))
+        if way.value is not None and inner is not self._frames[1]:
+            opens = self._bind(way.value, opens)
         if way.kind == "return" and inner is not self._frames[1]:
             self._leave("return", opens)  # Out of a helper, which is no way out of the workflow.
             return []
@@ -325,7 +456,7 @@ class Draft:
                     return
         self._frames[1].returns += opens
 
-    def _may_raise(self, node: str) -> None:
+    def _may_raise(self, node: int) -> None:
         for frame in reversed(self._frames):
             if isinstance(frame, _TryFrame):
                 frame.raisers.append(Open(node, kind="exception"))

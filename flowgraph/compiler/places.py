@@ -9,34 +9,39 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import libcst as cst
 
-from flowgraph.compiler.regions import Span
+from flowgraph.compiler.bindings import FunctionNode
 from flowgraph.compiler.syntax import walk
+from flowgraph.model.graph import Span
+
+if TYPE_CHECKING:
+    from flowgraph.compiler.units import Unit
 
 
 class Places:
     """The spans of the statements, handlers and calls of one function."""
 
-    def __init__(self, function: cst.FunctionDef, paired: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
-        self.whole = span_of(paired)
-        self._spans: dict[int, Span] = {}
+    def __init__(self, unit: Unit, function: cst.FunctionDef, paired: FunctionNode) -> None:
+        self.whole = unit.span(paired)
+        self._unit = unit
+        self._pairs: dict[int, Any] = {}
         self._kept: list[cst.CSTNode] = []  # While a node lives, no other has its id.
         for nodes, others in zip(_collected(function), _in_order(paired), strict=True):
             if len(nodes) == len(others):
                 self._kept += nodes
-                self._spans.update((id(node), span_of(other)) for node, other in zip(nodes, others, strict=True))
+                self._pairs.update((id(node), other) for node, other in zip(nodes, others, strict=True))
+
+    def pair(self, node: cst.CSTNode) -> Any:
+        """The same node as `ast` has it; None for one inside an f-string."""
+        return self._pairs.get(id(node))
 
     def span(self, node: cst.CSTNode, otherwise: Span | None = None) -> Span:
         """Where a node is; `otherwise`, or the whole function, for one inside an f-string."""
-        return self._spans.get(id(node), otherwise or self.whole)
-
-
-def span_of(node: Any) -> Span:
-    """The span of a node of ``ast``."""
-    return Span(node.lineno, node.col_offset + 1, node.end_lineno or node.lineno, (node.end_col_offset or 0) + 1)
+        pair = self._pairs.get(id(node))
+        return otherwise or self.whole if pair is None else self._unit.span(pair)
 
 
 def _collected(function: cst.FunctionDef) -> tuple[list[cst.CSTNode], list[cst.CSTNode], list[cst.CSTNode]]:

@@ -7,21 +7,16 @@ step in it is dropped, and its exits are kept. What could not be resolved is an 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import attrs
 
 from flowgraph.compiler.templates import Template
+from flowgraph.compiler.terms import Term
+from flowgraph.model.graph import Span
 
-
-@attrs.frozen
-class Span:
-    """A place in a source file. Lines and columns count from 1; the end is the column after the last character."""
-
-    line: int
-    column: int
-    end_line: int
-    end_column: int
+if TYPE_CHECKING:
+    from flowgraph.compiler.bindings import Names
 
 
 @attrs.frozen
@@ -31,12 +26,14 @@ class Seq:
     parts: tuple[Region, ...] = ()
 
 
-@attrs.frozen
+@attrs.frozen(eq=False)
 class Step:
     """A call of one of the words of the language.
 
     `kind` is step, map, for_each, batch, sleep, sleep_until, progress, listen, execute_workflow, start_workflow,
-    wait_for_workflow, fail or abort. `body` is what the handler does; `options` are the arguments as text.
+    wait_for_workflow, fail or abort. `body` is what the handler does; `options` are the arguments as text. `name_span`
+    is where the name is written, `uses` the names whose values it is given, and `made_by` what of its arguments is made
+    by other steps.
     """
 
     kind: str
@@ -44,11 +41,36 @@ class Step:
     span: Span
     body: Region
     options: tuple[tuple[str, str], ...] = ()
+    name_span: Span | None = None
+    uses: frozenset[str] = frozenset()
+    made_by: tuple[Step | Call, ...] = ()
 
     @property
     def ends(self) -> bool:
         """Whether nothing follows."""
         return self.kind in {"fail", "abort"}
+
+
+@attrs.frozen(eq=False)
+class Bind:
+    """A name that is given a value.
+
+    Args:
+        name: the name; ``obj.*`` stands for the contents of an object, which may have been changed.
+        term: what the value rests on.
+        made_by: the steps, and the calls of helpers, whose results the value is made of.
+        number: the value is a whole number.
+        each: of a loop's target, the items as they are written, and the place in them; "" else.
+        surely: it always happens here; else it may.
+    """
+
+    name: str
+    term: Term
+    span: Span
+    made_by: tuple[Step | Call, ...] = ()
+    number: bool = False
+    each: str = ""
+    surely: bool = True
 
 
 @attrs.frozen
@@ -133,30 +155,46 @@ class Group:
 
 @attrs.frozen
 class Exit:
-    """A way out: nothing after it in its sequence runs."""
+    """A way out: nothing after it in its sequence runs. `value` is what a return gives, under the name ``return``."""
 
     kind: Literal["return", "raise", "break", "continue"]
     label: str
     span: Span
+    value: Bind | None = None
 
 
 @attrs.define(eq=False)
 class Function:
-    """A helper, compiled once and shared by all its calls; `body` is None while it is being translated."""
+    """A helper, compiled once and shared by all its calls.
+
+    Args:
+        name: the function's name.
+        path: the file that it is in.
+        span: where it is.
+        names: its scope: what it binds, and the function that it is in.
+        body: what it does; None while it is being translated.
+        changed: the objects in the names of steps whose contents matter.
+    """
 
     name: str
     path: str
     span: Span
+    names: Names | None = None
     body: Region | None = None
+    changed: set[str] = attrs.field(factory=set)
 
 
-@attrs.frozen
+@attrs.frozen(eq=False)
 class Call:
-    """A helper that is called here; a call of a function from within itself is `recursive`."""
+    """A helper that is called here; a call of a function from within itself is `recursive`.
+
+    `arguments` give its parameters their values, among the names of the caller.
+    """
 
     function: Function
     span: Span
     recursive: bool = False
+    arguments: tuple[Bind, ...] = ()
 
 
 @attrs.frozen
@@ -167,7 +205,7 @@ class Unknown:
     span: Span
 
 
-Region = Seq | Step | Branch | Loop | Try | Parallel | Spawn | Group | Exit | Call | Unknown
+Region = Seq | Step | Bind | Branch | Loop | Try | Parallel | Spawn | Group | Exit | Call | Unknown
 
 NOTHING = Seq()
 
@@ -213,5 +251,54 @@ def children(region: Region) -> Iterator[Region]:
             yield from branches
         case Spawn(body=body) | Group(body=body):
             yield body
-        case Step() | Exit() | Call() | Unknown():
+        case Step() | Bind() | Exit() | Call() | Unknown():
             return
+
+
+def binds(region: Region) -> Iterator[Bind]:
+    """The names that are given values anywhere in a region."""
+    if isinstance(region, Bind):
+        yield region
+    for part in children(region):
+        yield from binds(part)
+
+
+def settled(ways: list[Region]) -> list[Region]:
+    """What several ways without steps leave behind: the names that they give values, in one of them at a time."""
+    given = [{bind.name: bind for bind in binds(way)} for way in ways]
+    left: list[Region] = []
+    for name in dict.fromkeys(name for way in given for name in way):
+        found = [way[name] for way in given if name in way]
+        terms = {bind.term for bind in found}
+        names = frozenset[str]().union(*(term.names for term in terms))
+        term = found[0].term if len(terms) == 1 else Term(perhaps=names, fresh=any(one.fresh for one in terms))
+        surely = len(found) == len(ways) and all(bind.surely for bind in found)
+        number = all(bind.number for bind in found)
+        left.append(Bind(name, term, found[0].span, results(list(found)), number, surely=surely))
+    return left
+
+
+def results(regions: list[Region]) -> tuple[Step | Call, ...]:
+    """The steps and calls whose results the value of an expression is made of, out of what happens in it.
+
+    What a step is given as an argument is not among them: the step makes something else of it.
+    """
+    found: list[Step | Call] = []
+    stack = list(reversed(regions))
+    while stack:
+        region = stack.pop()
+        if isinstance(region, Step | Call):
+            found.append(region)
+        elif isinstance(region, Bind):
+            found.extend(region.made_by)
+        stack.extend(reversed(list(children(region))))
+    inner = {id(one) for region in found for one in _given(region)}
+    return tuple(region for region in found if id(region) not in inner)
+
+
+def _given(region: Step | Call) -> Iterator[Step | Call]:
+    if isinstance(region, Step):
+        yield from region.made_by
+    else:
+        for argument in region.arguments:
+            yield from argument.made_by

@@ -29,8 +29,11 @@ _LAYOUT = (
 
 _orders: dict[type[cst.CSTNode], tuple[str, ...]] = {
     cst.ClassDef: ("decorators", "bases", "keywords", "body"),
+    cst.ExceptHandler: ("type", "name", "body"),
+    cst.ExceptStarHandler: ("type", "name", "body"),
     cst.FunctionDef: ("decorators", "params", "returns", "body"),
     cst.IfExp: ("body", "test", "orelse"),
+    cst.MatchCase: ("pattern", "guard", "body"),
     cst.Parameters: ("posonly_params", "params", "star_arg", "kwonly_params", "star_kwarg"),
 }
 """The fields of nodes in the order of the source; of all others that is the order in which they are defined."""

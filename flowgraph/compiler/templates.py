@@ -1,26 +1,35 @@
 """Step names as templates: text with holes.
 
-Literals, f-strings, ``+``, ``%``, ``.format`` and constants of the module are folded; what is left is a hole, which
-stands for the text of an expression.
+Literals, f-strings, ``+``, ``%``, ``.format`` and constants are put in; what is left is a hole, which stands for the
+text of an expression.
 """
 
 from __future__ import annotations
 
+import ast
 import re
+from collections.abc import Callable
 
 import attrs
 
+from flowgraph.compiler.terms import Term, term_of
 from flowgraph.model import escaped
 
 _hole = re.compile(r"%[sdr]")
 _field = re.compile(r"\{(\w*)\}")
+_DEEPEST = 100
+"""Expressions inside expressions are followed so far."""
+
+Constant = Callable[[ast.expr, int], "Template | None"]
+"""Gives the text that a name stands for, if it is a constant; the number says how deep it was followed."""
 
 
 @attrs.frozen
 class Hole:
-    """An expression whose text is not known before the run."""
+    """An expression whose text is not known before the run, as it is written and what it rests on."""
 
     text: str
+    term: Term = attrs.field(default=Term(), repr=False)
 
 
 Part = str | Hole
@@ -44,6 +53,16 @@ class Template:
         """The name as a part of a path: what has a meaning there is escaped, and a hole stands as ``{expression}``."""
         return "".join(escaped(part) if isinstance(part, str) else f"{{{part.text}}}" for part in self.parts)
 
+    @property
+    def holes(self) -> tuple[Hole, ...]:
+        """The parts that are not known."""
+        return tuple(part for part in self.parts if isinstance(part, Hole))
+
+    @property
+    def text(self) -> str | None:
+        """The whole name, where nothing of it is unknown; None else."""
+        return None if self.holes else "".join(part for part in self.parts if isinstance(part, str))
+
 
 def joined(*parts: Part) -> Template:
     """A template of parts, with neighbouring texts as one.
@@ -60,6 +79,59 @@ def joined(*parts: Part) -> Template:
         else:
             made.append(part)
     return Template(tuple(made) or ("",))
+
+
+def template_of(node: ast.expr, constant: Constant, depth: int = 0) -> Template:
+    """An expression as text.
+
+    >>> str(template_of(ast.parse("'a-%s' % n + f'-{x.id!r}'", mode="eval").body, lambda node, depth: None))
+    'a-{n}-{x.id!r}'
+    """
+    if depth > _DEEPEST:
+        return _as_hole(node)
+    match node:
+        case ast.Constant(value=str() | int() as value) if not isinstance(value, bool):
+            return joined(str(value))
+        case ast.JoinedStr(values=values):
+            return joined(*(part for value in values for part in template_of(value, constant, depth + 1).parts))
+        case ast.FormattedValue(value=value, conversion=-1 | 115, format_spec=None):
+            return template_of(value, constant, depth + 1)
+        case ast.BinOp(op=ast.Add(), left=left, right=right) if _is_of_text(node):
+            first, second = (template_of(side, constant, depth + 1) for side in (left, right))
+            return joined(*first.parts, *second.parts)
+        case ast.BinOp(op=ast.Mod(), left=ast.Constant(value=str() as text), right=right):
+            values = right.elts if isinstance(right, ast.Tuple) else [right]
+            return by_percent(text, [template_of(value, constant, depth + 1) for value in values]) or _as_hole(node)
+        case ast.Call(func=ast.Attribute(value=ast.Constant(value=str() as text), attr="format")):
+            plain = [template_of(value, constant, depth + 1) for value in node.args]
+            named = {one.arg or "**": template_of(one.value, constant, depth + 1) for one in node.keywords}
+            return by_format(text, plain, named) or _as_hole(node)
+        case ast.Name() | ast.Attribute():
+            return constant(node, depth + 1) or _as_hole(node)
+    return _as_hole(node)
+
+
+def _is_of_text(node: ast.expr) -> bool:
+    """Tell whether a sum is one of texts: a number plus a number is none."""
+    while isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
+        if not isinstance(node.right, ast.Constant) or isinstance(node.right.value, str):
+            return True
+        node = node.left
+    return not (isinstance(node, ast.Constant) and not isinstance(node.value, str))
+
+
+def _as_hole(node: ast.expr) -> Template:
+    return Template((Hole(_text_of(node), term_of(node)),))
+
+
+def _text_of(node: ast.expr) -> str:
+    """An expression as it stands in a name; what is in the braces of an f-string, with its conversion and format."""
+    if not isinstance(node, ast.FormattedValue):
+        return ast.unparse(node)
+    conversion = f"!{chr(node.conversion)}" if node.conversion != -1 else ""
+    pieces = node.format_spec.values if isinstance(node.format_spec, ast.JoinedStr) else []
+    spec = "".join(str(one.value) if isinstance(one, ast.Constant) else f"{{{_text_of(one)}}}" for one in pieces)
+    return f"{ast.unparse(node.value)}{conversion}{f':{spec}' if spec else ''}"
 
 
 def by_percent(text: str, values: list[Template]) -> Template | None:

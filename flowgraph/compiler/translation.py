@@ -14,21 +14,14 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import libcst as cst
 
-from flowgraph.compiler import templates, words
-from flowgraph.compiler.bindings import (
-    Defined,
-    Foreign,
-    FunctionNode,
-    Meaning,
-    Names,
-    Value,
-    dotted_name,
-    folded,
-)
+from flowgraph.compiler import words
+from flowgraph.compiler.assigning import assigned, bound, captured, names_given, parameters, targets
+from flowgraph.compiler.bindings import Defined, Foreign, FunctionNode, Meaning, Names
 from flowgraph.compiler.places import Places
 from flowgraph.compiler.regions import (
     NOTHING,
     Arm,
+    Bind,
     Branch,
     Call,
     Exit,
@@ -37,16 +30,19 @@ from flowgraph.compiler.regions import (
     Loop,
     Parallel,
     Region,
-    Span,
     Spawn,
     Step,
     Try,
     Unknown,
     has_effect,
+    results,
     sequence,
+    settled,
 )
-from flowgraph.compiler.syntax import inside
-from flowgraph.compiler.templates import Hole, Template
+from flowgraph.compiler.syntax import inside, walk
+from flowgraph.compiler.templates import Template
+from flowgraph.compiler.terms import term_of
+from flowgraph.model.graph import Span
 
 if TYPE_CHECKING:
     from flowgraph.compiler.units import Unit
@@ -60,13 +56,13 @@ class Translation:
 
     def __init__(self, unit: Unit, node: FunctionNode, names: Names, owner: ast.ClassDef | None) -> None:
         self._unit = unit
-        self._node = node
-        self._names = names.of_function(node)
-        self._owner = owner
+        self.names = names.of_function(node, owner)
         self._tree = unit.tree_of(node)
-        self._places = Places(self._tree, node)
+        self._places = Places(unit, self._tree, node)
         self._at = self._places.whole
         self._groups: set[str] = set()
+        self.changed: set[str] = set()
+        """The objects in the names of steps whose contents matter."""
 
     def body(self) -> Region:
         """The function's body. A plain function hands the awaitable that it returns to its caller."""
@@ -88,8 +84,7 @@ class Translation:
             case cst.FunctionDef() | cst.ClassDef():
                 return [region for decorator in node.decorators for region in self._value(decorator.decorator)]
             case cst.Return():
-                value = self._returned(node.value) if node.value is not None else []
-                return [*value, Exit("return", self._text(node), span)]
+                return self._return(node, span)
             case cst.Raise():
                 return [*self._values(node), Exit("raise", self._text(node), span)]
             case cst.Break():
@@ -108,7 +103,14 @@ class Translation:
                 return self._with(node, span)
             case cst.Match():
                 return self._match(node, span)
-        return self._values(node)
+        regions = self._values(node)
+        return [*regions, *assigned(self._places.pair(node), span, results(regions))]
+
+    def _return(self, node: cst.Return, span: Span) -> list[Region]:
+        regions = self._returned(node.value) if node.value is not None else []
+        pair = self._places.pair(node)
+        value = Bind("return", term_of(None if pair is None else pair.value), span, results(regions))
+        return [*regions, Exit("return", self._text(node), span, value)]
 
     def _returned(self, value: cst.BaseExpression) -> list[Region]:
         """A plain function may return the awaitable of a step, which its caller awaits."""
@@ -120,9 +122,9 @@ class Translation:
         tests = [node.test]
         bodies = [self._block(node.body)]
         rest = node.orelse
-        while isinstance(rest, cst.If) and not has_effect(sequence(self._value(rest.test))):
+        while isinstance(rest, cst.If) and not has_effect(condition := sequence(self._value(rest.test))):
             tests.append(rest.test)
-            bodies.append(self._block(rest.body))
+            bodies.append(sequence([condition, self._block(rest.body)]))
             rest = rest.orelse
         if isinstance(rest, cst.If):
             otherwise = sequence(self._statement(rest))
@@ -136,7 +138,9 @@ class Translation:
 
     @staticmethod
     def _branch(subject: str, arms: list[Arm], span: Span) -> list[Region]:
-        return [Branch(subject, tuple(arms), span)] if any(has_effect(arm.body) for arm in arms) else []
+        if any(has_effect(arm.body) for arm in arms):
+            return [Branch(subject, tuple(arms), span)]
+        return settled([arm.body for arm in arms])
 
     def _match(self, node: cst.Match, span: Span) -> list[Region]:
         return [*self._value(node.subject), *self._cases(node, node.cases, span)]
@@ -146,7 +150,8 @@ class Translation:
         arms: list[Arm] = []
         for number, case in enumerate(cases):
             guard = [] if case.guard is None else self._value(case.guard)
-            body = self._block(case.body)
+            captures = [captured(name, span) for name in _captures(case.pattern)]
+            body = sequence([*captures, self._block(case.body)])
             if has_effect(sequence(guard)) and case.guard is not None:
                 rest = sequence(self._cases(node, cases[number + 1 :], span))
                 ways = [Arm("yes", body), Arm("no", rest)]
@@ -165,12 +170,14 @@ class Translation:
 
     def _for(self, node: cst.For, span: Span) -> list[Region]:
         items = self._value(node.iter)
-        body = self._block(node.body)
+        pair = self._places.pair(node)
+        each = [] if pair is None else targets(pair.target, pair.iter, span)
+        body = sequence([*each, self._block(node.body)])
         orelse = self._block(node.orelse.body) if node.orelse is not None else NOTHING
         awaits = "async " if node.asynchronous is not None else ""
         header = f"{awaits}for {self._text(node.target)} in {self._text(node.iter)}"
         loop = Loop(header, NOTHING, body, orelse, span)
-        return [*items, loop] if has_effect(body) or has_effect(orelse) else items
+        return [*items, loop] if has_effect(loop) else [*items, *settled([body, NOTHING]), *settled([orelse])]
 
     def _while(self, node: cst.While, span: Span) -> list[Region]:
         test = sequence(self._value(node.test))
@@ -178,27 +185,35 @@ class Translation:
         orelse = self._block(node.orelse.body) if node.orelse is not None else NOTHING
         text = self._text(node.test)
         loop = Loop(f"while {text}", test, body, orelse, span, endless=text in {"True", "1"})
-        return [loop] if any(map(has_effect, (test, body, orelse))) else []
+        return [loop] if has_effect(loop) else settled([sequence([test, body, orelse]), NOTHING])
 
     def _try(self, node: cst.Try | cst.TryStar, span: Span) -> list[Region]:
         body = self._block(node.body)
         handlers = tuple(self._handler(handler) for handler in node.handlers)
         orelse = self._block(node.orelse.body) if node.orelse is not None else NOTHING
         final = self._block(node.finalbody.body) if node.finalbody is not None else NOTHING
-        parts = [body, orelse, final, *(handler.body for handler in handlers)]
-        return [Try(body, handlers, orelse, final, span)] if any(map(has_effect, parts)) else []
+        region = Try(body, handlers, orelse, final, span)
+        if has_effect(region):
+            return [region]
+        ways = [sequence([body, orelse]), *(handler.body for handler in handlers)]
+        return [*settled(ways), *settled([final])]
 
     def _handler(self, handler: cst.ExceptHandler | cst.ExceptStarHandler) -> Handler:
         span = self._places.span(handler, self._at)
         label = "except" if handler.type is None else f"except {self._text(handler.type)}"
         everything = handler.type is None or self._text(handler.type) in _EVERYTHING
-        return Handler(label, self._block(handler.body), span, everything)
+        body = self._block(handler.body)
+        if handler.name is not None:
+            body = sequence([*(captured(name, span) for name in _names_in(handler.name.name)), body])
+        return Handler(label, body, span, everything)
 
     def _with(self, node: cst.With, span: Span) -> list[Region]:
         opened: list[Region] = []
         groups, suppresses = False, False
         for item in node.items:
             opened += self._value(item.item)
+            if item.asname is not None:
+                opened += [captured(name, span) for name in _names_in(item.asname.name)]
             meaning = self._meaning(item.item.func) if isinstance(item.item, cst.Call) else None
             if isinstance(meaning, Foreign) and meaning.name == words.TASK_GROUP:
                 groups = True
@@ -239,6 +254,9 @@ class Translation:
                 return self._comprehension(node.elt, node.for_in)
             case cst.DictComp():
                 return self._comprehension(node, node.for_in)
+            case cst.NamedExpr(target=target, value=value):
+                regions = self._value(value)
+                return [*regions, *bound(self._ast(target), self._ast(value), self._at, results(regions))]
         return self._values(node)
 
     def _comprehension(self, element: Any, clause: cst.CompFor, *, concurrent: bool = False) -> list[Region]:
@@ -256,9 +274,9 @@ class Translation:
             arms = [Arm("yes", sequence(inner)), Arm("no", NOTHING)]
             inner = [*self._value(condition.test), *self._branch(self._text(condition.test), arms, self._at)]
         items = self._value(clause.iter)
-        body = sequence(inner)
-        if not has_effect(body):
+        if not has_effect(sequence(inner)):
             return items
+        body = sequence([*targets(self._ast(clause.target), self._ast(clause.iter), self._at), *inner])
         header = f"for {self._text(clause.target)} in {self._text(clause.iter)}"
         return [*items, Loop(header, NOTHING, body, NOTHING, self._at)]
 
@@ -288,8 +306,8 @@ class Translation:
             return self._defined_call(node, meaning, span, awaited=awaited)
         inner = self._meaning(node.func.func) if isinstance(node.func, cst.Call) else None
         if isinstance(inner, Defined) and inner.member == "named":  # fetch_data.named("…")(url)
-            name = self._name(node.func.args)  # type: ignore[attr-defined]
-            return [*self._arguments(node), *(self._decorated(inner, name, span, awaited=awaited) or [])]
+            named: Any = node.func
+            return self._decorated(node, inner, self._name(named.args), span, awaited=awaited) or []
         if isinstance(node.func, cst.Attribute) and self._is_group(node.func):
             return self._spawned(self._awaited(node.args[0].value) if node.args else [], span, awaited=False)
         return [*self._value(node.func), *self._arguments(node)]
@@ -341,42 +359,42 @@ class Translation:
         return branches
 
     def _defined_call(self, node: cst.Call, meaning: Defined, span: Span, *, awaited: bool) -> list[Region]:
-        arguments = self._arguments(node)
-        decorated = self._decorated(meaning, None, span, awaited=awaited)
+        decorated = self._decorated(node, meaning, None, span, awaited=awaited)
         if decorated is not None:
-            return [*arguments, *decorated]
+            return decorated
         if meaning.member:
-            return arguments
-        call = self._helper(meaning, span)
+            return self._arguments(node)
+        values = [self._value(argument.value) for argument in node.args]
+        call = self._helper(meaning, span, parameters(meaning, self._ast(node), list(map(results, values)), span))
         is_awaitable = isinstance(meaning.node, ast.AsyncFunctionDef)
-        return [*arguments, *self._spawned([call], span, awaited or not is_awaitable)]
+        regions = [region for value in values for region in value]
+        return [*regions, *self._spawned([call], span, awaited or not is_awaitable)]
 
-    def _helper(self, meaning: Defined, span: Span) -> Region:
+    def _helper(self, meaning: Defined, span: Span, arguments: Iterable[Bind] = ()) -> Region:
         function = meaning.names.unit.function(meaning.node, meaning.names, meaning.owner)
         if function.body is not None and not has_effect(function.body):
             return NOTHING
-        return Call(function, span, recursive=function.body is None)
+        return Call(function, span, function.body is None, tuple(arguments))
 
-    def _decorated(self, meaning: Defined, name: Template | None, span: Span, *, awaited: bool) -> list[Region] | None:
+    def _decorated(
+        self, node: cst.Call, meaning: Defined, name: Template | None, span: Span, *, awaited: bool
+    ) -> list[Region] | None:
         """A call of a function under ``@step("name")``; None where it is not decorated so."""
-        for decorator in meaning.node.decorator_list:
-            if not isinstance(decorator, ast.Call) or (dotted := dotted_name(decorator.func)) is None:
-                continue
-            home = meaning.names.unit
-            found = home.project.followed(meaning.names.meaning(dotted), home)
-            if not (isinstance(found, Foreign) and words.step_kind(found.name) == "step"):
-                continue
-            if meaning.member not in ("", "named"):
-                return None
-            if name is None:
-                if meaning.member == "named":
-                    return []  # A step under another name, which is called later.
-                name = _given_name(decorator, meaning.names)
-            plain = attrs.evolve(meaning, member="")
-            options = tuple((keyword.arg or "**", ast.unparse(keyword.value)) for keyword in decorator.keywords)
-            step = Step("step", name, span, self._helper(plain, span), options)
-            return self._spawned([step], span, awaited)
-        return None
+        decorator = words.step_decorator(meaning) if meaning.member in ("", "named") else None
+        if decorator is None:
+            return None
+        arguments = self._arguments(node)
+        if name is None:
+            if meaning.member == "named":
+                return arguments  # A step under another name, which is called later.
+            if decorator.args:
+                name = meaning.names.template(decorator.args[0])
+        body = self._helper(attrs.evolve(meaning, member=""), span)
+        options = tuple((keyword.arg or "**", ast.unparse(keyword.value)) for keyword in decorator.keywords)
+        call = self._ast(node)
+        self._note(name)
+        step = Step("step", name, span, body, options, span, names_given(call), results(arguments))
+        return [*arguments, *self._spawned([step], span, awaited)]
 
     # Steps ------------------------------------------------------------------------------------------------------------
 
@@ -391,12 +409,24 @@ class Translation:
             else:
                 before += self._value(argument.value)
         name = None if kind in words.WITHOUT_NAME else self._name(node.args)
+        call = self._ast(node)
         options = tuple(
-            (argument.keyword.value, self._text(argument.value))
-            for argument in node.args
-            if argument.keyword is not None
+            (keyword.arg, ast.unparse(keyword.value)) for keyword in call.keywords if keyword.arg is not None
         )
-        return [*before, Step(kind, name, span, body, options)]
+        paired = self._places.pair(node) is not None
+        name_span = self._unit.span(call.args[0]) if name is not None and paired else span
+        uses = names_given(call) | self._captured(call)
+        return [*before, Step(kind, name, span, body, options, name_span, uses, results(before))]
+
+    def _captured(self, call: ast.Call) -> frozenset[str]:
+        """The names that a handler defined inside this function takes from it."""
+        found: set[str] = set()
+        for argument in call.args[1:2]:
+            meaning = self.names.meaning_of(argument)
+            if isinstance(meaning, Defined) and meaning.names.node is self.names.node:
+                inner = self.names.of_function(meaning.node).bound
+                found |= names_given(meaning.node) - inner
+        return frozenset(found)
 
     def _handler_body(self, handler: cst.BaseExpression) -> Region:
         """What a handler does when it is called."""
@@ -416,50 +446,14 @@ class Translation:
     def _name(self, arguments: Sequence[cst.Arg]) -> Template | None:
         if not arguments or arguments[0].keyword is not None or arguments[0].star:
             return None
-        return self._template(arguments[0].value)
+        name = self.names.template(self._ast(arguments[0].value))
+        self._note(name)
+        return name
 
-    def _template(self, node: cst.BaseExpression) -> Template:
-        """An expression as a template of text."""
-        match node:
-            case cst.SimpleString() | cst.ConcatenatedString() if isinstance(node.evaluated_value, str):
-                return templates.joined(node.evaluated_value)
-            case cst.ConcatenatedString():
-                return templates.joined(*self._template(node.left).parts, *self._template(node.right).parts)
-            case cst.FormattedString():
-                return templates.joined(*(part for piece in node.parts for part in self._piece(piece, node)))
-            case cst.BinaryOperation(operator=cst.Add()):
-                return templates.joined(*self._template(node.left).parts, *self._template(node.right).parts)
-            case cst.BinaryOperation(operator=cst.Modulo(), left=cst.SimpleString(evaluated_value=str() as text)):
-                right = node.right.elements if isinstance(node.right, cst.Tuple) else [cst.Element(node.right)]
-                found = templates.by_percent(text, [self._template(element.value) for element in right])
-                return found or self._hole(node)
-            case cst.Call(
-                func=cst.Attribute(value=cst.SimpleString(evaluated_value=str() as text), attr=cst.Name("format"))
-            ):
-                plain = [self._template(argument.value) for argument in node.args if argument.keyword is None]
-                named = {a.keyword.value: self._template(a.value) for a in node.args if a.keyword is not None}
-                return templates.by_format(text, plain, named) or self._hole(node)
-            case cst.Name() | cst.Attribute():
-                meaning = self._meaning(node)
-                if isinstance(meaning, Value) and (constant := folded(meaning.node, meaning.names)) is not None:
-                    return templates.joined(constant)
-            case cst.Integer():
-                return templates.joined(str(node.evaluated_value))
-        return self._hole(node)
-
-    def _piece(self, piece: Any, string: cst.FormattedString) -> tuple[templates.Part, ...]:
-        """One part of an f-string: text as Python reads it, or what is in braces."""
-        if isinstance(piece, cst.FormattedStringText):
-            text = piece.value.replace("{{", "{").replace("}}", "}")
-            if "\\" in text:
-                text = ast.literal_eval(f"{string.start.replace('f', '').replace('F', '')}{text}{string.end}")
-            return (text,)
-        if piece.conversion is None and piece.format_spec is None:
-            return self._template(piece.expression).parts
-        return (Hole(self._text(piece)[1:-1]),)
-
-    def _hole(self, node: cst.CSTNode) -> Template:
-        return templates.joined(Hole(self._text(node)))
+    def _note(self, name: Template | None) -> None:
+        """Remember the objects whose contents are in a name."""
+        for hole in name.holes if name is not None else ():
+            self.changed.update(one for one in hole.term.names if one.endswith(".*"))
 
     # Names ------------------------------------------------------------------------------------------------------------
 
@@ -472,9 +466,12 @@ class Translation:
             return None
         parts.append(node.value)
         parts.reverse()
-        if self._owner is not None and len(parts) == 2 and parts[0] in ("self", "cls"):
-            return self._unit.names.member(self._owner, parts[1])
-        return self._unit.project.followed(self._names.meaning(".".join(parts)), self._unit)
+        return self._unit.project.followed(self.names.meaning(".".join(parts)), self._unit)
+
+    def _ast(self, node: cst.CSTNode) -> Any:
+        """The same node as `ast` has it."""
+        pair = self._places.pair(node)
+        return ast.parse(_MODULE.code_for_node(node).strip(), mode="eval").body if pair is None else pair
 
     def _text(self, node: cst.CSTNode) -> str:
         """How a node is written, on one line."""
@@ -483,14 +480,6 @@ class Translation:
 
 
 _MODULE = cst.Module([])
-
-
-def _given_name(decorator: ast.Call, names: Names) -> Template | None:
-    """The name in ``@step(name)``, among the names where that is written."""
-    if not decorator.args:
-        return None
-    constant = folded(decorator.args[0], names)
-    return templates.joined(Hole(ast.unparse(decorator.args[0])) if constant is None else constant)
 
 
 def _fits_all(pattern: cst.MatchPattern) -> bool:
@@ -504,3 +493,10 @@ def _names_in(target: cst.CSTNode) -> Iterable[str]:
     elif not isinstance(target, cst.Attribute | cst.Subscript):
         for child in target.children:
             yield from _names_in(child)
+
+
+def _captures(pattern: cst.CSTNode) -> Iterable[str]:
+    """The names that a pattern gives values."""
+    for node in walk(pattern):
+        if isinstance(node, cst.MatchAs | cst.MatchStar) and node.name is not None:
+            yield node.name.value

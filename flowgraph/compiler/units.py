@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import ast
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
 from importlib.util import decode_source
 from pathlib import Path
 from typing import Any
@@ -13,11 +14,14 @@ import attrs
 import libcst as cst
 
 from flowgraph.compiler import words
-from flowgraph.compiler.bindings import Foreign, FunctionNode, Meaning, Names, dotted_name, folded
+from flowgraph.compiler.bindings import Foreign, FunctionNode, Meaning, Names
+from flowgraph.compiler.control import Control
 from flowgraph.compiler.digests import Read, digest
-from flowgraph.compiler.places import span_of
-from flowgraph.compiler.regions import Function
+from flowgraph.compiler.drafting import Draft
+from flowgraph.compiler.graphing import graph_of
+from flowgraph.compiler.regions import Function, Unknown
 from flowgraph.compiler.translation import Translation
+from flowgraph.model.graph import Graph, Span
 
 _MOST_HOPS = 50
 """A name that is imported from a module that imports it from another is followed so far."""
@@ -107,6 +111,24 @@ class Source:
     workflow: str
 
 
+@attrs.frozen(eq=False, slots=False)
+class Flow:
+    """A workflow in its file: the regions of its function, the ways through them, and the graph."""
+
+    source: Source
+    function: Function
+
+    @cached_property
+    def control(self) -> Control:
+        """The points that its runs come past, and the ways between them."""
+        return Draft.control(self.source.workflow, self.source.names.unit.path, self.function)
+
+    @cached_property
+    def graph(self) -> Graph:
+        """What it may do."""
+        return graph_of(self.control)
+
+
 class Unit:
     """One source file: its text, its names, and its functions that were translated."""
 
@@ -135,20 +157,49 @@ class Unit:
         """A function of this file as regions; `names` are those of the scope that it is defined in."""
         function = self._functions.get(id(node))
         if function is None:
-            function = self._functions[id(node)] = Function(node.name, self.path, span_of(node))
-            function.body = Translation(self, node, names, owner).body()
+            translation = Translation(self, node, names, owner)
+            function = Function(node.name, self.path, self.span(node), translation.names, changed=translation.changed)
+            self._functions[id(node)] = function
+            function.body = translation.body()
         return function
+
+    def flows(self) -> Iterator[Flow]:
+        """The workflows of the file, compiled."""
+        for source in self.workflows():
+            try:
+                function = self.function(source.node, source.names, source.owner)
+            except (cst.ParserSyntaxError, RecursionError) as error:
+                span = self.span(source.node)
+                function = Function(source.node.name, self.path, span)
+                function.body = Unknown(f"the function could not be read: {type(error).__name__}", span)
+            yield Flow(source, function)
+
+    def span(self, node: Any) -> Span:
+        """Where a node of ``ast`` is. It counts in bytes of UTF-8, a span in characters."""
+        line, end_line = node.lineno, node.end_lineno or node.lineno
+        column, end_column = node.col_offset, node.end_col_offset or node.col_offset
+        return Span(line, self._column(line, column), end_line, self._column(end_line, end_column))
+
+    def _column(self, line: int, offset: int) -> int:
+        text = self._lines[line - 1] if line <= len(self._lines) else ""
+        return (offset if text.isascii() else len(text.encode()[:offset].decode(errors="ignore"))) + 1
+
+    @cached_property
+    def rebound(self) -> frozenset[str]:
+        """The names of the module that functions give other values, with ``global``."""
+        if not any(line.lstrip().startswith("global ") for line in self._lines):
+            return frozenset()
+        return frozenset(name for node in ast.walk(self.tree) if isinstance(node, ast.Global) for name in node.names)
 
     def workflows(self) -> Iterable[Source]:
         """The decorated functions of the file."""
         for node, names, owner in _functions_in(self.tree.body, self.names, None):
             for decorator in node.decorator_list:
                 call = decorator if isinstance(decorator, ast.Call) else None
-                dotted = dotted_name(decorator if call is None else call.func)
-                meaning = None if dotted is None else self.project.followed(names.meaning(dotted), self)
+                meaning = names.meaning_of(decorator if call is None else call.func)
                 if isinstance(meaning, Foreign) and words.is_workflow_decorator(meaning.name):
                     given = {keyword.arg: keyword.value for keyword in call.keywords} if call else {}
-                    name = folded(given["name"], names) if "name" in given else None
+                    name = names.template(given["name"]).text if "name" in given else None
                     yield Source(node, names, owner, name or node.name)
 
 

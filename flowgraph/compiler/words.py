@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import ast
+from typing import TYPE_CHECKING
+
 from flowgraph.model.checkpoint import FAN_OUTS, STEP
 from flowgraph.model.graph import STEP_KINDS
+
+if TYPE_CHECKING:
+    from flowgraph.compiler.bindings import Defined
 
 WITH_HANDLER = FAN_OUTS | {STEP}
 WITHOUT_NAME = frozenset({"fail", "abort"})
@@ -43,3 +49,13 @@ def step_kind(name: str) -> str | None:
 def is_workflow_decorator(name: str) -> bool:
     """Tell whether a full name is that of the decorator `workflow`."""
     return name in _WORKFLOW_PLACES
+
+
+def step_decorator(function: Defined) -> ast.Call | None:
+    """The call ``step("name", …)`` by which a function is decorated; None where it is not a step."""
+    for decorator in function.node.decorator_list:
+        if isinstance(decorator, ast.Call):
+            meaning = function.names.meaning_of(decorator.func)
+            if meaning is not None and step_kind(getattr(meaning, "name", "")) == STEP:
+                return decorator
+    return None

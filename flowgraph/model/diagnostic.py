@@ -20,11 +20,30 @@ class Related:
 
 
 @attrs.frozen
+class Edit:
+    """Text in the place of what stands from one place to another; the end is the column after the last character."""
+
+    line: int
+    column: int
+    end_line: int
+    end_column: int
+    text: str
+
+
+@attrs.frozen
+class Fix:
+    """How to mend a finding without changing what else the source means."""
+
+    message: str
+    edits: tuple[Edit, ...]
+
+
+@attrs.frozen
 class Diagnostic:
     """One finding.
 
     Lines and columns count from 1; the end is the column after the last character. `code` and `name` are those of the
-    rule, `workflow` and `step` say where in the graph it is, and `help` what to do.
+    rule, `workflow` and `step` say where in the graph it is, `help` says what to do, and `fix` does it.
     """
 
     code: str
@@ -40,6 +59,7 @@ class Diagnostic:
     step: str | None = None
     help: str = ""
     related: tuple[Related, ...] = ()
+    fix: Fix | None = None
 
     def __str__(self) -> str:
         return f"{self.path}:{self.line}:{self.column}: {self.code} {self.message}"

@@ -55,6 +55,16 @@ join, return, raise and unknown."""
 
 
 @attrs.frozen
+class Span:
+    """A place in a source file. Lines and columns count from 1; the end is the column after the last character."""
+
+    line: int
+    column: int
+    end_line: int
+    end_column: int
+
+
+@attrs.frozen
 class Node:
     """One node.
 
@@ -67,6 +77,8 @@ class Node:
         parent: the id of the step or loop that it is inside; None at the top.
         line: where it is written, from 1; for what is in another file, the line of the call that leads there.
         options: the options of a step as they are written.
+        file: the file that it is in, where that is not the workflow's; "" else.
+        span: its place in that file; None in a graph that was made without.
     """
 
     id: str
@@ -76,6 +88,8 @@ class Node:
     parent: str | None = None
     line: int = 0
     options: dict[str, str] = attrs.field(factory=dict)
+    file: str = ""
+    span: Span | None = None
 
     @property
     def is_step(self) -> bool:
@@ -227,9 +241,14 @@ class Graph:
         """Read what `to_json` made; InvalidOption for another version of the form."""
         if values.get("version") != VERSION:
             raise InvalidOption("version", values.get("version"), f"this flowgraph reads graphs of version {VERSION}")
-        nodes = tuple(Node(**node) for node in values["nodes"])
+        nodes = tuple(_node(node) for node in values["nodes"])
         edges = tuple(Edge(**edge) for edge in values["edges"])
         return cls(values["workflow"], values["path"], values["line"], nodes, edges)
+
+
+def _node(values: dict[str, Any]) -> Node:
+    span = values.get("span")
+    return Node(**{**values, "span": None if span is None else Span(**span)})
 
 
 _REPLAYED = {

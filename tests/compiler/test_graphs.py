@@ -285,7 +285,7 @@ class Orders:
 def test_a_node_knows_its_line_and_options() -> None:
     graph = graph_of('x = 1\nawait step(\n    "a", f,\n    max_attempts=3, timeout="5s")')
     [node] = graph.steps
-    assert (node.line, node.options) == (7, {"max_attempts": "3", "timeout": '"5s"'})
+    assert (node.line, node.options) == (7, {"max_attempts": "3", "timeout": "'5s'"})
 
 
 def test_every_node_has_a_line() -> None:
@@ -405,3 +405,43 @@ def test_compiling_gives_the_same_under_any_hash_seed() -> None:
         return subprocess.run(command, input=text, capture_output=True, text=True, check=True, env=seeded).stdout
 
     assert len({told(seed) for seed in ("0", "1", "2")}) == 1
+
+
+DATA = [
+    ("x = await step('a', f)\nawait step('b', f, x)", {("a", "b", "x")}),
+    ("x = await step('a', f)\ny = x.id\nz = [y]\nawait step('b', f, z[0])", {("a", "b", "z")}),
+    ("await step('b', f, await step('a', f))", {("a", "b", "")}),
+    ("x = await step('a', f)\nx = 1\nawait step('b', f, x)", set()),
+    ("x = 0\nif c:\n    x = await step('a', f)\nawait step('b', f, x)", {("a", "b", "x")}),
+    (
+        "x = await step('a', f)\nif c:\n    x = await step('b', f)\nawait step('d', f, x)",
+        {("a", "d", "x"), ("b", "d", "x")},
+    ),
+    ("x, y = await asyncio.gather(step('a', f), step('b', f))\nawait step('d', f, y)", {("b", "d", "y")}),
+    ("t = asyncio.create_task(step('a', f))\nawait step('b', f, await t)", {("a", "b", "t")}),
+    ("x = await step('a', f)\nawait step('b', lambda: g(x))", {("a", "b", "x")}),
+    ("x = await step('a', f)\nasync def g():\n    return x\nawait step('b', g)", {("a", "b", "x")}),
+    ("x = await helper(1)\nawait step('b', f, x)", {("h", "b", "x")}),
+    ("x = await step('a', f)\nawait taking(x)", {("a", "t", "value")}),
+    ("x = None\nfor y in xs:\n    x = await step(f'a-{y}', f, x)", {("a-{y}", "a-{y}", "x")}),
+    ("x = await step('a', f)\nfor y in x:\n    await step(f'b-{y}', f)", {("a", "b-{y}", "y")}),
+    ("if (x := await step('a', f)):\n    await step('b', f, x)", {("a", "b", "x")}),
+    ("await step(f'b-{await step(\"a\", f)}', g)", {("a", "b-{await step('a', f)}", "")}),
+]
+GIVERS = """
+async def helper(n):
+    value = await step("h", f, n)
+    return value
+
+async def taking(value):
+    await step("t", f, value)
+"""
+
+
+@pytest.mark.parametrize(("body", "expected"), DATA, ids=[case[0] for case in DATA])
+def test_a_data_edge_leads_from_a_result_to_the_step_that_is_given_it(
+    body: str, expected: set[tuple[str, str, str]]
+) -> None:
+    graph = graph_of(body, GIVERS)
+    found = {(graph.node(e.source).name, graph.node(e.target).name, e.label) for e in graph.edges if e.kind == "data"}
+    assert found == expected

@@ -1,0 +1,84 @@
+"""What runs in the body of a workflow: its own code, and that of the functions that it calls, but no handler's."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+import attrs
+
+from flowgraph.compiler import Defined, Flow, FunctionNode, Names, Unit
+from flowgraph.lint.module import step_call
+from flowgraph.lint.rule import related
+from flowgraph.model.diagnostic import Related
+
+_MOST_FUNCTIONS = 2_000
+
+
+@attrs.frozen(eq=False)
+class Spot:
+    """A node that a workflow's body evaluates.
+
+    Attributes:
+        node: the node.
+        names: the names of the scope that it is evaluated in; `names.unit` is the file.
+        function: the function around it.
+        chain: the calls that lead from the workflow to it, from the outermost inwards; empty in the workflow itself.
+    """
+
+    node: ast.AST
+    names: Names
+    function: FunctionNode
+    chain: tuple[tuple[Unit, ast.Call], ...] = ()
+
+    @property
+    def unit(self) -> Unit:
+        """The file that it is in."""
+        return self.names.unit
+
+    def reasons(self) -> tuple[Related, ...]:
+        """The chain of calls, for a finding at the spot."""
+        return tuple(related(unit, call, f"called here: {ast.unparse(call.func)}()") for unit, call in self.chain)
+
+
+def body_of(flow: Flow) -> Iterator[Spot]:
+    """The nodes that a workflow's body evaluates, each function's once, in the order of the source.
+
+    Handlers of steps are left out, since they run once and are not replayed, and so are lambdas and nested functions
+    that are not called. Calls lead into functions of the project.
+    """
+    source = flow.source
+    seen = {source.node}
+    waiting: list[tuple[Defined, tuple[tuple[Unit, ast.Call], ...]]] = [
+        (Defined(source.node, source.names, source.owner), ())
+    ]
+    while waiting:
+        defined, chain = waiting.pop(0)
+        names = defined.names.of_function(defined.node, defined.owner)
+        for node in _evaluated(defined.node.body, names, defined.node):
+            yield Spot(node, names, defined.node, chain)
+            if not isinstance(node, ast.Call) or len(seen) > _MOST_FUNCTIONS:
+                continue
+            called = names.meaning_of(node.func)
+            if not isinstance(called, Defined) or called.member or called.node in seen:
+                continue
+            if step_call(node, names, defined.node) is None:  # The body of a step is no part of the workflow's.
+                seen.add(called.node)
+                waiting.append((called, (*chain, (names.unit, node))))
+
+
+def _evaluated(body: list[ast.stmt], names: Names, function: FunctionNode) -> Iterator[ast.AST]:
+    """The nodes of a function's own body, in the order of the source."""
+    stack: list[ast.AST] = list(reversed(body))
+    while stack:
+        node = stack.pop()
+        yield node
+        if isinstance(node, FunctionNode | ast.ClassDef):
+            stack += reversed(node.decorator_list)
+            continue
+        if isinstance(node, ast.Lambda):
+            continue
+        skipped: ast.AST | None = None
+        if isinstance(node, ast.Call) and (call := step_call(node, names, function)) is not None:
+            skipped = call.handler
+        stack += [child for child in reversed(list(ast.iter_child_nodes(node))) if child is not skipped]
