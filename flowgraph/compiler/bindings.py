@@ -81,6 +81,10 @@ class Names:
         """The names that are bound in this very scope."""
         return frozenset(self._bindings)
 
+    def binds(self, name: str) -> bool:
+        """Tell whether a name is bound in this scope or in one around it; else it is a builtin, or not known."""
+        return name in self._bindings or (self.outer is not None and self.outer.binds(name))
+
     def meaning_of(self, node: ast.expr) -> Meaning | None:
         """What an expression stands for, followed into the other files of the project; None unless it is a name."""
         dotted = dotted_name(node)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 
 import attrs
 
-from flowgraph.compiler.templates import Template
+from flowgraph.compiler.templates import Hole, Template
 from flowgraph.compiler.terms import Term
 from flowgraph.model.graph import Span
 
@@ -62,6 +62,8 @@ class Bind:
         number: the value is a whole number.
         each: of a loop's target, the items as they are written, and the place in them; "" else.
         surely: it always happens here; else it may.
+        same: of a parameter, the name whose value it is given, or the text if that is a constant.
+        template: the value as text, where it is one.
     """
 
     name: str
@@ -71,6 +73,8 @@ class Bind:
     number: bool = False
     each: str = ""
     surely: bool = True
+    same: Hole | str | None = None
+    template: Template | None = None
 
 
 @attrs.frozen

@@ -104,7 +104,7 @@ class Translation:
             case cst.Match():
                 return self._match(node, span)
         regions = self._values(node)
-        return [*regions, *assigned(self._places.pair(node), span, results(regions))]
+        return [*regions, *assigned(self._places.pair(node), self.names, span, results(regions))]
 
     def _return(self, node: cst.Return, span: Span) -> list[Region]:
         regions = self._returned(node.value) if node.value is not None else []
@@ -365,7 +365,8 @@ class Translation:
         if meaning.member:
             return self._arguments(node)
         values = [self._value(argument.value) for argument in node.args]
-        call = self._helper(meaning, span, parameters(meaning, self._ast(node), list(map(results, values)), span))
+        given = parameters(meaning, self._ast(node), self.names, list(map(results, values)), span)
+        call = self._helper(meaning, span, given)
         is_awaitable = isinstance(meaning.node, ast.AsyncFunctionDef)
         regions = [region for value in values for region in value]
         return [*regions, *self._spawned([call], span, awaited or not is_awaitable)]

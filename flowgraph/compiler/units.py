@@ -15,12 +15,14 @@ import libcst as cst
 
 from flowgraph.compiler import words
 from flowgraph.compiler.bindings import Foreign, FunctionNode, Meaning, Names
+from flowgraph.compiler.checking import checked
 from flowgraph.compiler.control import Control
 from flowgraph.compiler.digests import Read, digest
 from flowgraph.compiler.drafting import Draft
 from flowgraph.compiler.graphing import graph_of
 from flowgraph.compiler.regions import Function, Unknown
 from flowgraph.compiler.translation import Translation
+from flowgraph.model.diagnostic import Diagnostic
 from flowgraph.model.graph import Graph, Span
 
 _MOST_HOPS = 50
@@ -127,6 +129,11 @@ class Flow:
     def graph(self) -> Graph:
         """What it may do."""
         return graph_of(self.control)
+
+    @cached_property
+    def diagnostics(self) -> tuple[Diagnostic, ...]:
+        """What is wrong with the names of its steps."""
+        return checked(self.control)
 
 
 class Unit:
