@@ -17,6 +17,7 @@ from flowgraph.compiler.compiling import compile_file, compile_function, compile
 if TYPE_CHECKING:
     from flowgraph.compiler import words
     from flowgraph.compiler.bindings import Defined, Foreign, FunctionNode, Names, Value
+    from flowgraph.compiler.control import Point
     from flowgraph.compiler.templates import Hole, Template
     from flowgraph.compiler.units import Flow, Project, Unit
 
@@ -27,6 +28,7 @@ _HOMES = {
     "FunctionNode": "bindings",
     "Hole": "templates",
     "Names": "bindings",
+    "Point": "control",
     "Project": "units",
     "Template": "templates",
     "Unit": "units",
@@ -40,6 +42,7 @@ __all__ = [
     "FunctionNode",
     "Hole",
     "Names",
+    "Point",
     "Project",
     "Template",
     "Unit",

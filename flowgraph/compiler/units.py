@@ -16,12 +16,13 @@ import libcst as cst
 from flowgraph.compiler import words
 from flowgraph.compiler.bindings import Foreign, FunctionNode, Meaning, Names
 from flowgraph.compiler.checking import checked
-from flowgraph.compiler.control import Control
+from flowgraph.compiler.control import Control, Point
 from flowgraph.compiler.digests import Read, digest
 from flowgraph.compiler.drafting import Draft
 from flowgraph.compiler.graphing import graph_of
 from flowgraph.compiler.regions import Function, Unknown
 from flowgraph.compiler.translation import Translation
+from flowgraph.compiler.ways import Ways
 from flowgraph.model.diagnostic import Diagnostic
 from flowgraph.model.graph import Graph, Span
 
@@ -129,6 +130,16 @@ class Flow:
     def graph(self) -> Graph:
         """What it may do."""
         return graph_of(self.control)
+
+    def steps(self) -> Iterator[tuple[Point, bool]]:
+        """Its steps that have a name, each with whether a run can come to it."""
+        ways = Ways(self.control)
+        reachable: dict[int | None, frozenset[int]] = {}
+        for point in self.control.points:
+            if point.template is not None:
+                if point.scope not in reachable:
+                    reachable[point.scope] = ways.reachable(point.scope)
+                yield point, point.number in reachable[point.scope]
 
     @cached_property
     def diagnostics(self) -> tuple[Diagnostic, ...]:

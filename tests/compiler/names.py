@@ -27,6 +27,7 @@ class Named:
 
     def __init__(self, seed: int, *, small: bool = False, concurrent: bool = False) -> None:
         self._room = 3 if small else 4
+        self._seed = seed
         self._random = random.Random(seed)
         self._concurrent = concurrent
         self._count = 0
@@ -41,7 +42,14 @@ class Named:
             helpers.append(f"async def {name}({'p' if parameters else ''}):\n    {STARTS}\n{body}")
             self._helpers[name] = parameters
         return "\n".join(
-            [HEAD, *helpers, "@workflow", "async def flow():", f"    {STARTS}", self._block(2, 1, loop=False)]
+            [
+                HEAD,
+                *helpers,
+                f"@workflow(name='flow-{self._seed}')",
+                "async def flow():",
+                f"    {STARTS}",
+                self._block(2, 1, loop=False),
+            ]
         )
 
     def _block(self, depth: int, indent: int, *, loop: bool, parameters: tuple[str, ...] = ()) -> str:

@@ -171,6 +171,7 @@ class Programs:
     """Makes programs; the same seed gives the same one."""
 
     def __init__(self, seed: int, *, concurrent: bool = False) -> None:
+        self._seed = seed
         self._random = random.Random(seed)
         self._concurrent = concurrent
         self._count = 0
@@ -182,7 +183,7 @@ class Programs:
             self._helpers.append(f"helper{number}")
         helpers = [f"async def {name}():\n{self._block(2, 1, calls=False)}" for name in self._helpers]
         body = self._block(self._random.randint(1, 3), 1)
-        return "\n".join([HEAD, *helpers, "@workflow", "async def flow():", body])
+        return "\n".join([HEAD, *helpers, f"@workflow(name='flow-{self._seed}')", "async def flow():", body])
 
     def _block(self, depth: int, indent: int, *, calls: bool = True, loop: bool = False, room: int = 4) -> str:
         kinds: list[str] = []
