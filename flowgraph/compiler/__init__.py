@@ -16,12 +16,13 @@ from flowgraph.compiler.compiling import compile_file, compile_function, compile
 
 if TYPE_CHECKING:
     from flowgraph.compiler import words
-    from flowgraph.compiler.bindings import Defined, Foreign, FunctionNode, Names, Value
+    from flowgraph.compiler.bindings import Class, Defined, Foreign, FunctionNode, Names, Value
     from flowgraph.compiler.control import Point
     from flowgraph.compiler.templates import Hole, Template
     from flowgraph.compiler.units import Flow, Project, Unit
 
 _HOMES = {
+    "Class": "bindings",
     "Defined": "bindings",
     "Flow": "units",
     "Foreign": "bindings",
@@ -36,6 +37,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "Class",
     "Defined",
     "Flow",
     "Foreign",

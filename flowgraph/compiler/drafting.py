@@ -245,8 +245,9 @@ class Draft:
                 return self._exit(region, opens)
             case Call():
                 return self._call(region, opens)
-            case Unknown(reason=reason, span=span):
-                return self._unknown(reason, span, opens)
+            case Unknown(reason=reason, span=span, awaited=awaited):
+                in_handler = self._step_around is not None
+                return opens if awaited and in_handler else self._unknown(reason, span, opens)
 
     def _is_too_much(self, region: Region) -> TypeGuard[_Placed]:
         return self._visible >= MOST_NODES and not isinstance(region, Seq) and has_steps(region)
@@ -295,7 +296,7 @@ class Draft:
             name_span=step.name_span, holes=self._holes(step.name), uses=uses, made_by=made_by, returned=returned,
         )  # fmt: skip
         self._made[id(step)] = number
-        if has_steps(step.body):
+        if has_steps(step.body, in_handler=True):
             self._handler_of(step, number, path)
         self._may_raise(number)
         return [Open(number)]

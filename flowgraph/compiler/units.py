@@ -198,8 +198,21 @@ class Unit:
         column, end_column = node.col_offset, node.end_col_offset or node.col_offset
         return Span(line, self._column(line, column), end_line, self._column(end_line, end_column))
 
+    def line(self, number: int) -> str:
+        """One line of the text, counted from 1, with its end."""
+        return self._lines[number - 1] if number <= len(self._lines) else ""
+
+    def written(self, span: Span) -> str:
+        """What is written at a place."""
+        lines = self._lines[span.line - 1 : span.end_line]
+        if not lines:
+            return ""
+        lines[-1] = lines[-1][: span.end_column - 1]
+        lines[0] = lines[0][span.column - 1 :]
+        return "".join(lines)
+
     def _column(self, line: int, offset: int) -> int:
-        text = self._lines[line - 1] if line <= len(self._lines) else ""
+        text = self.line(line)
         return (offset if text.isascii() else len(text.encode()[:offset].decode(errors="ignore"))) + 1
 
     @cached_property
