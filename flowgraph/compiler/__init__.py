@@ -14,14 +14,16 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from flowgraph.compiler import words
-    from flowgraph.compiler.bindings import Defined, Foreign, FunctionNode, Names, Value
+    from flowgraph.compiler.bindings import Class, Defined, Foreign, FunctionNode, Names, Value
     from flowgraph.compiler.compiling import Compiled, compile_file, compile_function, compile_loaded, compile_source
+    from flowgraph.compiler.control import Point
     from flowgraph.compiler.dependencies import Dependency, hold
     from flowgraph.compiler.graph_files import graph_file_text, kept, read_graph_file
     from flowgraph.compiler.templates import Hole, Template
     from flowgraph.compiler.units import Flow, Project, Unit
 
 _HOMES = {
+    "Class": "bindings",
     "Compiled": "compiling",
     "Defined": "bindings",
     "Dependency": "dependencies",
@@ -30,6 +32,7 @@ _HOMES = {
     "FunctionNode": "bindings",
     "Hole": "templates",
     "Names": "bindings",
+    "Point": "control",
     "Project": "units",
     "Template": "templates",
     "Unit": "units",
@@ -45,6 +48,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "Class",
     "Compiled",
     "Defined",
     "Dependency",
@@ -53,6 +57,7 @@ __all__ = [
     "FunctionNode",
     "Hole",
     "Names",
+    "Point",
     "Project",
     "Template",
     "Unit",

@@ -5,8 +5,9 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from flowgraph.compiler.bindings import Defined
+from flowgraph.compiler.bindings import Defined, Names
 from flowgraph.compiler.regions import Bind, Call, Step
+from flowgraph.compiler.templates import Hole
 from flowgraph.compiler.terms import CONSTANT, FRESH, Term, term_of
 from flowgraph.model.graph import Span
 
@@ -18,9 +19,12 @@ _SAME_EACH_TIME = frozenset(
 """Calls that give the same items for the same arguments."""
 
 
-def assigned(node: ast.stmt | None, span: Span, made_by: Made) -> Iterator[Bind]:
+def assigned(node: ast.stmt | None, names: Names, span: Span, made_by: Made) -> Iterator[Bind]:
     """What a simple statement leaves behind; `made_by` are the steps and helpers that its value comes from."""
     match node:
+        case ast.Assign(targets=[ast.Name(id=name)], value=value) if _is_text(value):
+            template = names.template(value)
+            yield Bind(name, term_of(value), span, made_by, template=template)
         case ast.Assign(targets=targets, value=value):
             for target in targets:
                 yield from bound(target, value, span, made_by)
@@ -126,6 +130,15 @@ def _is_number(value: ast.expr) -> bool:
     return False
 
 
+def _is_text(value: ast.expr) -> bool:
+    match value:
+        case ast.JoinedStr() | ast.Constant(value=str()):
+            return True
+        case ast.BinOp(op=ast.Add() | ast.Mod(), left=left):
+            return _is_text(left)
+    return False
+
+
 def _root(node: ast.expr) -> str | None:
     """The name that an attribute or an item is one of."""
     while isinstance(node, ast.Attribute | ast.Subscript):
@@ -143,29 +156,48 @@ def _changed(node: ast.stmt, span: Span) -> Iterator[Bind]:
                 yield Bind(f"{name}.*", FRESH, span)
 
 
-def parameters(function: Defined, call: ast.Call, made_by: list[Made], span: Span) -> Iterator[Bind]:
-    """The parameters of a function, with what a call gives them; `made_by` is that of each argument in their order."""
+def parameters(function: Defined, call: ast.Call, names: Names, made_by: list[Made], span: Span) -> Iterator[Bind]:
+    """The parameters of a function, with what a call among `names` gives them.
+
+    `made_by` are the steps and helpers that each argument comes from, in their order.
+    """
     arguments = function.node.args
     plain = [parameter.arg for parameter in (*arguments.posonlyargs, *arguments.args)]
     if function.owner is not None and not _is_static(function):
         plain = plain[1:]
-    given: dict[str, tuple[ast.expr, Made]] = {}
-    spread = any(isinstance(one, ast.Starred) for one in call.args) or any(one.arg is None for one in call.keywords)
-    for name, value, made in zip(plain, call.args, made_by, strict=False):
-        given[name] = (value, made)
+    given = {name: (value, made) for name, value, made in zip(plain, call.args, made_by, strict=False)}
     for keyword, made in zip(call.keywords, made_by[len(call.args) :], strict=False):
         given[keyword.arg or "**"] = (keyword.value, made)
+    spread = any(isinstance(one, ast.Starred) for one in call.args) or "**" in given
+    defaults = _defaults(arguments)
     for name in (*plain, *(parameter.arg for parameter in arguments.kwonlyargs)):
-        if spread:
-            yield captured(name, span)
-        elif name in given:
+        if name in given and not spread:
             value, made = given[name]
-            yield Bind(name, term_of(value), span, made, _is_number(value))
+            yield Bind(name, term_of(value), span, made, _is_number(value), same=_same(value, names))
+        elif name in defaults and not spread:
+            yield Bind(name, CONSTANT, span, same=_same(defaults[name], function.names))
         else:
-            yield Bind(name, CONSTANT, span)
+            yield captured(name, span)
     for rest in (arguments.vararg, arguments.kwarg):
         if rest is not None:
             yield captured(rest.arg, span)
+
+
+def _defaults(arguments: ast.arguments) -> dict[str, ast.expr]:
+    plain = [parameter.arg for parameter in (*arguments.posonlyargs, *arguments.args)]
+    found = dict(zip(reversed(plain), reversed(arguments.defaults), strict=False))
+    for parameter, default in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True):
+        if default is not None:
+            found[parameter.arg] = default
+    return found
+
+
+def _same(value: ast.expr, names: Names) -> Hole | str | None:
+    """The constant text, or the name, that an argument is."""
+    template = names.template(value)
+    if template.text is not None:
+        return template.text
+    return template.holes[0] if isinstance(value, ast.Name) else None
 
 
 def _is_static(function: Defined) -> bool:

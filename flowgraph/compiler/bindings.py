@@ -8,6 +8,7 @@ do not follow ``s = step``.
 from __future__ import annotations
 
 import ast
+import builtins
 from collections.abc import Iterable, Iterator
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -50,7 +51,15 @@ class Value:
     names: Names
 
 
-Meaning = Foreign | Defined | Value
+@attrs.frozen(eq=False)
+class Class:
+    """A class of this module, and the names around it."""
+
+    node: ast.ClassDef
+    names: Names
+
+
+Meaning = Foreign | Defined | Value | Class
 Binding = Foreign | ast.AST | None
 
 
@@ -81,10 +90,20 @@ class Names:
         """The names that are bound in this very scope."""
         return frozenset(self._bindings)
 
+    def binds(self, name: str) -> bool:
+        """Tell whether a name is bound in this scope or in one around it; else it is a builtin, or not known."""
+        return name in self._bindings or (self.outer is not None and self.outer.binds(name))
+
     def meaning_of(self, node: ast.expr) -> Meaning | None:
-        """What an expression stands for, followed into the other files of the project; None unless it is a name."""
+        """What a name or a method stands for, followed into the other files of the project; None for any other."""
         dotted = dotted_name(node)
-        return None if dotted is None else self.unit.project.followed(self.meaning(dotted), self.unit)
+        if dotted is not None:
+            return self.unit.project.followed(self.meaning(dotted), self.unit)
+        path: list[str] = []
+        while isinstance(node, ast.Attribute):
+            path.append(node.attr)
+            node = node.value
+        return self._of_instance(node, ".".join(reversed(path)), 0) if path and isinstance(node, ast.Call) else None
 
     def template(self, node: ast.expr) -> Template:
         """An expression as text with holes; constants are put in."""
@@ -127,16 +146,37 @@ class Names:
         if isinstance(binding, FunctionNode):
             return Defined(binding, self, member=rest)
         if isinstance(binding, ast.ClassDef):
-            return self.member(binding, rest) if rest else None
+            return self.member(binding, rest, depth) if rest else Class(binding, self)
         if isinstance(binding, ast.expr):
             alias = dotted_name(binding)
             if alias is not None and alias.partition(".")[0] != root:
                 return self.meaning(f"{alias}.{rest}" if rest else alias, depth + 1)
-            return None if rest else Value(binding, self)
+            return self._of_instance(binding, rest, depth) if rest else Value(binding, self)
+        if binding is None and rest:
+            return self._of_instance(self._annotations.get(root), rest, depth)
         return None
 
-    def member(self, owner: ast.ClassDef, path: str) -> Meaning | None:
-        """What a name in a class stands for, or the value of a member of an enumeration."""
+    def _of_instance(self, made: ast.expr | None, path: str, depth: int) -> Meaning | None:
+        """What an attribute of an object stands for, whose class is called, or written as its annotation."""
+        name = dotted_name(made.func if isinstance(made, ast.Call) else made)
+        found = None if name is None or made is None else self.meaning(name, depth + 1)
+        if isinstance(found, Foreign):
+            found = self.unit.project.followed(found, self.unit)
+        if isinstance(found, Class):
+            return found.names.member(found.node, path, depth + 1)
+        return Foreign(f"{found.name}().{path}") if isinstance(found, Foreign) else None
+
+    @cached_property
+    def _annotations(self) -> dict[str, ast.expr]:
+        """What parameters are annotated with."""
+        if isinstance(self.node, ast.Module):
+            return {}
+        arguments = self.node.args
+        parameters = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]
+        return {one.arg: one.annotation for one in parameters if one.annotation is not None}
+
+    def member(self, owner: ast.ClassDef, path: str, depth: int = 0) -> Meaning | None:
+        """What a name in a class stands for, or in those that it is derived from; or the value of an enumeration."""
         name, _, rest = path.partition(".")
         if self.outer is None:
             self.unit.project.looked_up[self.unit, f"{owner.name}.{path}"] = None
@@ -145,6 +185,11 @@ class Names:
             return Defined(binding, self, owner, rest)
         if isinstance(binding, ast.expr) and rest in _ways_to_the_value(owner):
             return Value(binding, self)
+        for base in owner.bases if binding is None and depth < _MOST_ALIASES else ():
+            found = self.meaning_of(base)
+            inherited = found.names.member(found.node, path, depth + 1) if isinstance(found, Class) else None
+            if inherited is not None:
+                return inherited
         return None
 
 
@@ -161,6 +206,16 @@ def dotted_name(node: Any) -> str | None:
     if not isinstance(node, ast.Name):
         return None
     return ".".join([node.id, *reversed(parts)])
+
+
+def is_builtin(name: str, names: Names) -> bool:
+    """Tell whether a name is one of Python's own, which nothing around binds."""
+    scope: Names | None = names
+    while scope is not None:
+        if name in scope.bound:
+            return False
+        scope = scope.outer
+    return hasattr(builtins, name)
 
 
 def _ways_to_the_value(owner: ast.ClassDef) -> tuple[str, ...]:

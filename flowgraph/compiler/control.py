@@ -47,6 +47,8 @@ class Given:
         surely: the value is given whenever a run comes past.
         made_by: the points of the steps whose results are in the value.
         returned: the helpers whose results are.
+        same: of a parameter, the variable whose value it has, or its text if that is a constant.
+        template: the value as text, where it is one; `holes` are what those of the text rest on.
     """
 
     variable: Variable
@@ -58,6 +60,9 @@ class Given:
     surely: bool = True
     made_by: tuple[int, ...] = ()
     returned: tuple[Variable, ...] = ()
+    same: Variable | str | None = None
+    template: Template | None = None
+    holes: tuple[Rests, ...] = ()
 
 
 @attrs.frozen(eq=False)

@@ -33,6 +33,7 @@ from flowgraph.compiler.regions import (
     has_effect,
     has_steps,
 )
+from flowgraph.compiler.templates import Hole, Template
 from flowgraph.compiler.terms import FRESH, Term
 from flowgraph.model.checkpoint import FAN_OUTS
 from flowgraph.model.graph import EdgeKind, Span
@@ -198,11 +199,15 @@ class Draft:
         steps, returned = self._sources(bind.made_by)
         given = Given(
             target, rests, counts, loop if bind.each else None, bind.each.lstrip("?"), bind.number, bind.surely, steps,
-            returned,
+            returned, self._space.variable(bind.same.text) if isinstance(bind.same, Hole) else bind.same,
+            bind.template, self._holes(bind.template),
         )  # fmt: skip
         point = self._add(BIND, bind.name, bind.span, opens, given=given)
         self._may_raise(point)
         return [Open(point)]
+
+    def _holes(self, template: Template | None) -> tuple[Rests, ...]:
+        return () if template is None else tuple(self._space.rests(hole.term) for hole in template.holes)
 
     def _sources(self, made_by: tuple[Step | Call, ...]) -> tuple[tuple[int, ...], tuple[Variable, ...]]:
         found = [self._made[id(one)] for one in made_by if id(one) in self._made]
@@ -240,8 +245,9 @@ class Draft:
                 return self._exit(region, opens)
             case Call():
                 return self._call(region, opens)
-            case Unknown(reason=reason, span=span):
-                return self._unknown(reason, span, opens)
+            case Unknown(reason=reason, span=span, awaited=awaited):
+                in_handler = self._step_around is not None
+                return opens if awaited and in_handler else self._unknown(reason, span, opens)
 
     def _is_too_much(self, region: Region) -> TypeGuard[_Placed]:
         return self._visible >= MOST_NODES and not isinstance(region, Seq) and has_steps(region)
@@ -283,15 +289,14 @@ class Draft:
             self._leave("end", [Open(self._add(step.kind, name, step.span, opens))])
             return []
         path = self._path + ("" if step.name is None else step.name.path)
-        holes = () if step.name is None else tuple(self._space.rests(hole.term) for hole in step.name.holes)
         uses = frozenset(map(self._space.variable, step.uses))
         made_by, returned = self._sources(step.made_by)
         number = self._add(
             step.kind, name, step.span, opens, path=path, options=dict(step.options), template=step.name,
-            name_span=step.name_span, holes=holes, uses=uses, made_by=made_by, returned=returned,
+            name_span=step.name_span, holes=self._holes(step.name), uses=uses, made_by=made_by, returned=returned,
         )  # fmt: skip
         self._made[id(step)] = number
-        if has_steps(step.body):
+        if has_steps(step.body, in_handler=True):
             self._handler_of(step, number, path)
         self._may_raise(number)
         return [Open(number)]

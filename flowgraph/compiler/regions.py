@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 
 import attrs
 
-from flowgraph.compiler.templates import Template
+from flowgraph.compiler.templates import Hole, Template
 from flowgraph.compiler.terms import Term
 from flowgraph.model.graph import Span
 
@@ -62,6 +62,8 @@ class Bind:
         number: the value is a whole number.
         each: of a loop's target, the items as they are written, and the place in them; "" else.
         surely: it always happens here; else it may.
+        same: of a parameter, the name whose value it is given, or the text if that is a constant.
+        template: the value as text, where it is one.
     """
 
     name: str
@@ -71,6 +73,8 @@ class Bind:
     number: bool = False
     each: str = ""
     surely: bool = True
+    same: Hole | str | None = None
+    template: Template | None = None
 
 
 @attrs.frozen
@@ -199,10 +203,15 @@ class Call:
 
 @attrs.frozen
 class Unknown:
-    """Steps may be here, and it cannot be said which."""
+    """Steps may be here, and it cannot be said which.
+
+    `awaited` says that it is only something awaited that cannot be followed. In the body of a workflow that may be a
+    helper with steps; in the handler of a step it is the work that the step is there for.
+    """
 
     reason: str
     span: Span
+    awaited: bool = False
 
 
 Region = Seq | Step | Bind | Branch | Loop | Try | Parallel | Spawn | Group | Exit | Call | Unknown
@@ -218,13 +227,14 @@ def sequence(parts: list[Region]) -> Region:
     return flat[0] if len(flat) == 1 else Seq(tuple(flat))
 
 
-def has_steps(region: Region) -> bool:
+def has_steps(region: Region, *, in_handler: bool = False) -> bool:
     """Tell whether a step, or something unknown, is anywhere in a region."""
     if isinstance(region, Step | Unknown):
-        return True
+        return not (in_handler and isinstance(region, Unknown) and region.awaited)
     if isinstance(region, Call):
-        return region.recursive or region.function.body is None or has_steps(region.function.body)
-    return any(has_steps(part) for part in children(region))
+        body = region.function.body
+        return region.recursive or body is None or has_steps(body, in_handler=in_handler)
+    return any(has_steps(part, in_handler=in_handler) for part in children(region))
 
 
 def has_effect(region: Region) -> bool:

@@ -16,7 +16,7 @@ import libcst as cst
 
 from flowgraph.compiler import words
 from flowgraph.compiler.assigning import assigned, bound, captured, names_given, parameters, targets
-from flowgraph.compiler.bindings import Defined, Foreign, FunctionNode, Meaning, Names
+from flowgraph.compiler.bindings import Class, Defined, Foreign, FunctionNode, Meaning, Names, Value, is_builtin
 from flowgraph.compiler.places import Places
 from flowgraph.compiler.regions import (
     NOTHING,
@@ -61,6 +61,8 @@ class Translation:
         self._places = Places(unit, self._tree, node)
         self._at = self._places.whole
         self._groups: set[str] = set()
+        self._foreign: set[str] = set()
+        """Names of what ``with`` gives of a library's objects."""
         self.changed: set[str] = set()
         """The objects in the names of steps whose contents matter."""
 
@@ -104,7 +106,7 @@ class Translation:
             case cst.Match():
                 return self._match(node, span)
         regions = self._values(node)
-        return [*regions, *assigned(self._places.pair(node), span, results(regions))]
+        return [*regions, *assigned(self._places.pair(node), self.names, span, results(regions))]
 
     def _return(self, node: cst.Return, span: Span) -> list[Region]:
         regions = self._returned(node.value) if node.value is not None else []
@@ -212,6 +214,8 @@ class Translation:
         groups, suppresses = False, False
         for item in node.items:
             opened += self._value(item.item)
+            if self._is_from_elsewhere(item.item) and item.asname is not None:
+                self._foreign.update(_names_in(item.asname.name))
             if item.asname is not None:
                 opened += [captured(name, span) for name in _names_in(item.asname.name)]
             meaning = self._meaning(item.item.func) if isinstance(item.item, cst.Call) else None
@@ -294,7 +298,7 @@ class Translation:
 
     def _call(self, node: cst.Call, *, awaited: bool) -> list[Region]:
         span = self._places.span(node, self._at)
-        meaning = self._meaning(node.func)
+        meaning = self._called(node)
         if isinstance(meaning, Foreign):
             kind = words.step_kind(meaning.name)
             if kind is not None:
@@ -310,7 +314,33 @@ class Translation:
             return self._decorated(node, inner, self._name(named.args), span, awaited=awaited) or []
         if isinstance(node.func, cst.Attribute) and self._is_group(node.func):
             return self._spawned(self._awaited(node.args[0].value) if node.args else [], span, awaited=False)
-        return [*self._value(node.func), *self._arguments(node)]
+        return [*self._value(node.func), *self._arguments(node), *self._out_of_sight(node, meaning, span, awaited)]
+
+    def _called(self, node: cst.Call) -> Meaning | None:
+        """What is called: a name, or a method of what is made there."""
+        meaning = self._meaning(node.func)
+        if meaning is None and isinstance(node.func, cst.Attribute):
+            return self.names.meaning_of(self._ast(node).func)
+        return meaning
+
+    def _out_of_sight(self, node: cst.Call, meaning: Meaning | None, span: Span, awaited: bool) -> list[Region]:
+        """What is awaited there may have steps, and it cannot be said what it is."""
+        if not awaited or isinstance(meaning, Class) or self._is_from_elsewhere(node.func):
+            return []
+        if isinstance(node.func, cst.Name) and meaning is None and is_builtin(node.func.value, self.names):
+            return []
+        made = meaning.node if isinstance(meaning, Value) else None
+        if isinstance(made, ast.Call) and isinstance(self.names.meaning_of(made.func), Foreign):
+            return []
+        return [Unknown(f"{self._text(node.func)}() cannot be followed", span, awaited=True)]
+
+    def _is_from_elsewhere(self, func: cst.BaseExpression) -> bool:
+        """Tell whether it is a method of what a library's function gives: that knows no steps."""
+        while isinstance(func, cst.Attribute):
+            func = func.value
+        if isinstance(func, cst.Call):
+            return isinstance(self._meaning(func.func), Foreign) or self._is_from_elsewhere(func.func)
+        return isinstance(func, cst.Name) and func.value in self._foreign
 
     def _is_group(self, func: cst.Attribute) -> bool:
         return (
@@ -365,7 +395,8 @@ class Translation:
         if meaning.member:
             return self._arguments(node)
         values = [self._value(argument.value) for argument in node.args]
-        call = self._helper(meaning, span, parameters(meaning, self._ast(node), list(map(results, values)), span))
+        given = parameters(meaning, self._ast(node), self.names, list(map(results, values)), span)
+        call = self._helper(meaning, span, given)
         is_awaitable = isinstance(meaning.node, ast.AsyncFunctionDef)
         regions = [region for value in values for region in value]
         return [*regions, *self._spawned([call], span, awaited or not is_awaitable)]

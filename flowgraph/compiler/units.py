@@ -15,12 +15,15 @@ import libcst as cst
 
 from flowgraph.compiler import words
 from flowgraph.compiler.bindings import Foreign, FunctionNode, Meaning, Names
-from flowgraph.compiler.control import Control
+from flowgraph.compiler.checking import checked
+from flowgraph.compiler.control import Control, Point
 from flowgraph.compiler.digests import Read, digest
 from flowgraph.compiler.drafting import Draft
 from flowgraph.compiler.graphing import graph_of
 from flowgraph.compiler.regions import Function, Unknown
 from flowgraph.compiler.translation import Translation
+from flowgraph.compiler.ways import Ways
+from flowgraph.model.diagnostic import Diagnostic
 from flowgraph.model.graph import Graph, Span
 
 _MOST_HOPS = 50
@@ -130,6 +133,21 @@ class Flow:
         """What it may do."""
         return graph_of(self.control)
 
+    def steps(self) -> Iterator[tuple[Point, bool]]:
+        """Its steps that have a name, each with whether a run can come to it."""
+        ways = Ways(self.control)
+        reachable: dict[int | None, frozenset[int]] = {}
+        for point in self.control.points:
+            if point.template is not None:
+                if point.scope not in reachable:
+                    reachable[point.scope] = ways.reachable(point.scope)
+                yield point, point.number in reachable[point.scope]
+
+    @cached_property
+    def diagnostics(self) -> tuple[Diagnostic, ...]:
+        """What is wrong with the names of its steps."""
+        return checked(self.control)
+
 
 class Unit:
     """One source file: its text, its names, and its functions that were translated."""
@@ -182,8 +200,21 @@ class Unit:
         column, end_column = node.col_offset, node.end_col_offset or node.col_offset
         return Span(line, self._column(line, column), end_line, self._column(end_line, end_column))
 
+    def line(self, number: int) -> str:
+        """One line of the text, counted from 1, with its end."""
+        return self._lines[number - 1] if number <= len(self._lines) else ""
+
+    def written(self, span: Span) -> str:
+        """What is written at a place."""
+        lines = self._lines[span.line - 1 : span.end_line]
+        if not lines:
+            return ""
+        lines[-1] = lines[-1][: span.end_column - 1]
+        lines[0] = lines[0][span.column - 1 :]
+        return "".join(lines)
+
     def _column(self, line: int, offset: int) -> int:
-        text = self._lines[line - 1] if line <= len(self._lines) else ""
+        text = self.line(line)
         return (offset if text.isascii() else len(text.encode()[:offset].decode(errors="ignore"))) + 1
 
     @cached_property

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 
 WITH_HANDLER = FAN_OUTS | {STEP}
 WITHOUT_NAME = frozenset({"fail", "abort"})
+POSITIONAL = frozenset({STEP, "execute_workflow", "start_workflow"})
+"""The kinds whose name is given by position only, since their keywords are options or another function's."""
+
 _WORDS = (STEP_KINDS - {STEP, "transaction"}) | WITHOUT_NAME
 """The attributes of `step` that are called in a workflow; each is a kind of node."""
 
@@ -22,7 +25,8 @@ _WORKFLOW_PLACES = ("flowgraph.workflow", "flowgraph.dsl.workflow", "flowgraph.d
 GATHERING = frozenset({"asyncio.gather", "asyncio.wait", "asyncio.as_completed"})
 """Calls whose awaitable arguments run side by side."""
 
-PASSING = frozenset({"asyncio.shield", "asyncio.wait_for"})
+WAIT_FOR = "asyncio.wait_for"
+PASSING = frozenset({"asyncio.shield", WAIT_FOR})
 """Calls that give back what their first argument gives."""
 
 SPAWNING = frozenset({"asyncio.create_task", "asyncio.ensure_future"})
@@ -44,6 +48,11 @@ def step_kind(name: str) -> str | None:
         if word in _WORDS:
             return word
     return None
+
+
+def is_transaction(name: str) -> bool:
+    """Tell whether a full name is that of `step.transaction`."""
+    return name in {f"{place}.transaction" for place in _WORD_PLACES}
 
 
 def is_workflow_decorator(name: str) -> bool:

@@ -44,6 +44,7 @@ class Diagnostic:
 
     Lines and columns count from 1; the end is the column after the last character. `code` and `name` are those of the
     rule, `workflow` and `step` say where in the graph it is, `help` says what to do, and `fix` does it.
+    `label` is what a report writes beside the place.
     """
 
     code: str
@@ -60,6 +61,7 @@ class Diagnostic:
     help: str = ""
     related: tuple[Related, ...] = ()
     fix: Fix | None = None
+    label: str = ""
 
     def __str__(self) -> str:
         return f"{self.path}:{self.line}:{self.column}: {self.code} {self.message}"

@@ -34,11 +34,12 @@ class Halted(BaseException):
 
 
 _chance = random.Random(0)
+_odds = {"true": 0.5, "failing": 0.15}
 
 
 def cond() -> bool:
     """A condition that nobody foresees."""
-    return _chance.random() < 0.5
+    return _chance.random() < _odds["true"]
 
 
 def few() -> range:
@@ -50,12 +51,14 @@ def few() -> range:
 class Trace:
     """The steps that one task called in one scope, in their order.
 
-    `main` is the task that the scope began in; `complete` says that it left the scope without an exception.
+    `main` is the task that the scope began in; `complete` says that it left the scope without an exception. The traces
+    of the tasks of one scope have its number, `scope`.
     """
 
     names: list[str] = attrs.field(factory=list)
     main: bool = False
     complete: bool = False
+    scope: int = 0
 
 
 class Tracing:
@@ -64,7 +67,7 @@ class Tracing:
     def __init__(self, run: Run, path: str) -> None:
         self.run = run
         self.path = path
-        self.trace = Trace(main=True)
+        self.trace = Trace(main=True, scope=len(run.traces))
         self.task = _task()
         self._others: dict[asyncio.Task[Any], Trace] = {}
         run.traces.append((path, self.trace))
@@ -82,7 +85,7 @@ class Tracing:
             below.trace.complete = not self.run.halted
         finally:
             CURRENT.reset(token)
-        if _chance.random() < 0.15:
+        if _chance.random() < _odds["failing"]:
             raise Boom
         return value
 
@@ -103,7 +106,7 @@ class Tracing:
         trace = self.trace
         if task is not None and task is not self.task:
             if task not in self._others:
-                self._others[task] = Trace()
+                self._others[task] = Trace(scope=self.trace.scope)
                 self.run.traces.append((self.path, self._others[task]))
             trace = self._others[task]
         trace.names.append(name)
@@ -112,7 +115,16 @@ class Tracing:
 class Run:
     """One run of a program; `traces` are those of its scopes, with the paths of their steps."""
 
-    def __init__(self, fn: Callable[..., Any], seed: int, *, concurrent: bool = False) -> None:
+    def __init__(
+        self,
+        fn: Callable[..., Any],
+        seed: int,
+        *,
+        concurrent: bool = False,
+        true: float = 0.5,
+        failing: float = 0.15,
+    ) -> None:
+        _odds.update(true=true, failing=failing)
         self.traces: list[tuple[str, Trace]] = []
         self.count = 0
         self.halted = False
@@ -159,6 +171,7 @@ class Programs:
     """Makes programs; the same seed gives the same one."""
 
     def __init__(self, seed: int, *, concurrent: bool = False) -> None:
+        self._seed = seed
         self._random = random.Random(seed)
         self._concurrent = concurrent
         self._count = 0
@@ -170,7 +183,7 @@ class Programs:
             self._helpers.append(f"helper{number}")
         helpers = [f"async def {name}():\n{self._block(2, 1, calls=False)}" for name in self._helpers]
         body = self._block(self._random.randint(1, 3), 1)
-        return "\n".join([HEAD, *helpers, "@workflow", "async def flow():", body])
+        return "\n".join([HEAD, *helpers, f"@workflow(name='flow-{self._seed}')", "async def flow():", body])
 
     def _block(self, depth: int, indent: int, *, calls: bool = True, loop: bool = False, room: int = 4) -> str:
         kinds: list[str] = []

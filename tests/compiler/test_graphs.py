@@ -227,7 +227,7 @@ class Parts:
         ('await decorated.named(f"d-{n}")(1)', {"d-{n}"}),
         ("task = asyncio.create_task(both())", {"", "one two", "one two three"}),
         ("async def local():\n    await step('local', f)\nawait local()", {"local"}),
-        ("await Parts().first()", {""}),
+        ("await Parts().first()", {"second"}),
     ],
 )
 def test_helpers_are_part_of_the_workflow(body: str, expected: set[str]) -> None:
@@ -445,3 +445,65 @@ def test_a_data_edge_leads_from_a_result_to_the_step_that_is_given_it(
     graph = graph_of(body, GIVERS)
     found = {(graph.node(e.source).name, graph.node(e.target).name, e.label) for e in graph.edges if e.kind == "data"}
     assert found == expected
+
+
+SERVICES = """
+class Base:
+    async def inherited(self, n):
+        await step("inherited", f)
+
+class Service(Base):
+    async def charge(self, n):
+        await step(f"charge-{n}", f)
+        await self.inherited(n)
+
+service = Service()
+"""
+OBJECTS = [
+    ("await service.charge(1)", {"charge-{n}", "inherited"}),
+    ("mine = Service()\nawait mine.charge(1)", {"charge-{n}", "inherited"}),
+    ("await service.inherited(1)", {"inherited"}),
+    ("async def inner(s: Service):\n    await s.charge(2)\nawait inner(n)", {"charge-{n}", "inherited"}),
+]
+
+
+@pytest.mark.parametrize(("body", "expected"), OBJECTS)
+def test_methods_of_objects_are_followed_by_their_class(body: str, expected: set[str]) -> None:
+    graph = graph_of(body, SERVICES)
+    assert {node.name for node in graph.steps} == expected
+    assert graph.is_complete
+
+
+OUT_OF_SIGHT = ["await n()", "await n.method()", "await xs[0](1)", "g = c or n\nawait g()", "await getattr(n, 'x')()"]
+
+
+@pytest.mark.parametrize("body", OUT_OF_SIGHT)
+def test_what_is_awaited_and_cannot_be_followed_is_unknown(body: str) -> None:
+    graph = graph_of(body)
+    [unknown] = [node for node in graph.nodes if node.kind == "unknown"]
+    assert unknown.name.endswith(" cannot be followed")
+    assert not graph.is_complete
+
+
+FROM_ELSEWHERE = [
+    "await asyncio.sleep(1)",
+    "queue = asyncio.Queue()\nawait queue.get()",
+    "async with asyncio.timeout(3) as t:\n    await t.other()",
+    "async def inner(queue: asyncio.Queue):\n    await queue.get()\nawait inner(n)",
+    "t = asyncio.create_task(step('a', f))\nawait t",
+    "await asyncio.get_running_loop().run_in_executor(None, f)",
+]
+
+
+@pytest.mark.parametrize("body", FROM_ELSEWHERE)
+def test_what_libraries_give_has_no_steps(body: str) -> None:
+    assert graph_of(body).is_complete
+
+
+HANDLERS_AT_WORK = ["lambda: n.get(1)", "lambda: len(xs)", "fetching", "functools.partial(fetching, n)"]
+
+
+@pytest.mark.parametrize("handler", HANDLERS_AT_WORK)
+def test_what_a_handler_awaits_is_its_work(handler: str) -> None:
+    graph = graph_of(f"await step('a', {handler})", "async def fetching(client):\n    return await client.get()\n")
+    assert [node.kind for node in graph.nodes] == ["start", "step", "end"]

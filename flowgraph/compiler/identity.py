@@ -1,0 +1,337 @@
+"""Which steps can have the same path in one run: the exact check of names.
+
+Theory. Names are compared inside one scope: the workflow, or the handler of one step. Two steps whose names are equal
+conflict if a run can come past the one after the other, or beside it in another task; a step conflicts with itself if a
+run can come past it again. `Ways` answers that. What tells two passes apart are the variables in the holes of a name:
+
+1. A way on which none of them gets a value is one on which the name stays the same: the conflict is certain (FG101; for
+   one step FG102, or FG103 if its name has holes; FG305 if only its own failure leads back to it).
+2. At some points a variable certainly gets a value that it has not had before in the passes of a loop: a target of that
+   loop, a counter that nothing sets back, and what is made of these alone (`_Renewals`). If every way leads past such a
+   point there is no conflict.
+3. Else it depends on values: a warning (FG104); but a counter that is set back is an error (FG103), and so are two
+   loops over the same items (FG101).
+
+Names that are not equal, but can be the same text, are a warning where both can be reached.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+
+import attrs
+
+from flowgraph.compiler.control import Control, Given, Point, Variable
+from flowgraph.compiler.naming import Name, Naming, Open, can_be_equal
+from flowgraph.compiler.ways import Points, Ways
+from flowgraph.model.checkpoint import PROGRESS
+from flowgraph.model.graph import STEP_KINDS
+
+NOWHERE: Points = frozenset()
+_MOST_PAIRS = 200_000
+"""So many pairs of names with holes are compared in one workflow; more are not."""
+
+
+@attrs.frozen(eq=False)
+class Meeting:
+    """Two steps, or two passes of one, that can have one path.
+
+    Attributes:
+        code: the rule that it breaks.
+        first: the step whose saved result the other one gets.
+        second: that other one; the same for two passes.
+        loop: the loop whose next pass leads from one to the other; None within one pass.
+        way: the points between them; None where they can only run side by side.
+    """
+
+    code: str
+    first: Point
+    second: Point
+    loop: Point | None
+    way: tuple[Point, ...] | None = ()
+
+
+def meetings(control: Control) -> Iterator[Meeting]:
+    """The conflicts of one workflow, each second step once."""
+    return iter(_Identity(control).found())
+
+
+class _Identity:
+    def __init__(self, control: Control) -> None:
+        self._control = control
+        self._ways = Ways(control)
+        self._naming = Naming(control)
+        self._renewals = _Renewals(control, self._ways, self._naming)
+
+    def found(self) -> Iterator[Meeting]:
+        scopes: dict[int | None, list[Point]] = defaultdict(list)
+        for point in self._control.points:
+            if point.kind in STEP_KINDS and point.kind != PROGRESS and point.template is not None:
+                scopes[point.scope].append(point)
+        for scope, points in scopes.items():
+            reachable = self._ways.reachable(scope)
+            alive = [point for point in points if point.number in reachable]
+            yield from self._repeated(alive)
+            yield from self._doubled(alive)
+
+    # One step in two passes -------------------------------------------------------------------------------------------
+
+    def _repeated(self, points: Iterable[Point]) -> Iterator[Meeting]:
+        for point in points:
+            for loop in self._control.loops(point):
+                if (code := self._again(point, loop)) is not None:
+                    yield Meeting(code, point, point, self._control.points[loop])
+                    break
+
+    def _again(self, point: Point, loop: int) -> str | None:
+        """How a step conflicts with itself in the next pass of a loop; None if it does not."""
+        name = self._naming.name(point)
+        unchanged = self._renewals.of(name)
+        if not _is_fresh(name) and self._ways.meet(point, point, loop, unchanged):
+            if self._ways.again_only_after_failing(point, loop, unchanged):
+                return "FG305"
+            return "FG103" if _holes(name) else "FG102"
+        if not self._ways.meet(point, point, loop, self._renewals.certain(name, loop, point, point)):
+            return None
+        varies = self._renewals.varies(name, loop) and not self._renewals.sets_back(name, loop)
+        return "FG104" if varies else "FG103"
+
+    # Two steps --------------------------------------------------------------------------------------------------------
+
+    def _doubled(self, points: list[Point]) -> Iterator[Meeting]:
+        alike: dict[Name, list[Point]] = defaultdict(list)
+        for point in points:
+            alike[self._naming.name(point)].append(point)
+        done: set[int] = set()
+        for group in alike.values():
+            for meeting in self._in_group(group):
+                done.add(meeting.second.number)
+                yield meeting
+        for meeting in self._perhaps_equal(list(alike.items())):
+            if meeting.second.number not in done:
+                done.add(meeting.second.number)
+                yield meeting
+
+    def _in_group(self, group: list[Point]) -> Iterator[Meeting]:
+        """Steps with equal names; a helper that is called many times is told of once for each call."""
+        seen: set[tuple[object, ...]] = set()
+        for place, second in enumerate(group):
+            site = (second.file, second.name_span, second.calls[:1])
+            if site in seen:
+                continue
+            for first in group[:place]:
+                if (meeting := self._equal(first, second)) is not None:
+                    seen.add(site)
+                    yield meeting
+                    break
+
+    def _equal(self, first: Point, second: Point) -> Meeting | None:
+        name = self._naming.name(first)
+        unchanged = self._renewals.of(name)
+        perhaps: Meeting | None = None
+        for one, other in ((first, second), (second, first)):
+            for loop in (None, *self._ways.common(one, other)):
+                if not _is_fresh(name) and self._ways.meet(one, other, loop, unchanged):
+                    return self._meeting("FG101", one, other, loop, second)
+                certain = self._renewals.certain(name, loop, one, other)
+                if perhaps is None and self._ways.meet(one, other, loop, certain):
+                    perhaps = self._meeting(self._same_items(one, other), one, other, loop, second)
+        return perhaps
+
+    def _meeting(self, code: str, one: Point, other: Point, loop: int | None, second: Point) -> Meeting:
+        first = one if other is second else other
+        way = self._ways.way(first, second)
+        head = None if loop is None else self._control.points[loop]
+        return Meeting(code, first, second, head, None if way is None else tuple(way))
+
+    def _same_items(self, one: Point, other: Point) -> str:
+        """FG101 for names that are made of the same items, which two loops go through; else FG104."""
+        first, second = (self._renewals.by_items(self._naming.name(point), point) for point in (one, other))
+        if first is None or first != second:
+            return "FG104"
+        changed = self._renewals.of(first)
+        return "FG101" if self._ways.meet(one, other, None, changed) else "FG104"
+
+    def _perhaps_equal(self, named: list[tuple[Name, list[Point]]]) -> Iterator[Meeting]:
+        """Steps with names that differ as they are written, and can be the same text."""
+        open_ = [(name, points) for name, points in named if _holes(name)]
+        compared = 0
+        for name, points in open_:
+            for other, others in named:
+                if other is name or (_holes(other) and points[0].number > others[0].number):
+                    continue
+                compared += 1
+                if compared > _MOST_PAIRS:
+                    return
+                if any(can_be_equal(a, b) for a in self._naming.texts(name) for b in self._naming.texts(other)):
+                    yield from self._by_items_or_chance(points, others)
+
+    def _by_items_or_chance(self, points: list[Point], others: list[Point]) -> Iterator[Meeting]:
+        for one in points:
+            for other in others:
+                first, second = (one, other) if one.number < other.number else (other, one)
+                for before, after in ((first, second), (second, first)):
+                    loop = self._level(before, after)
+                    if loop is not False:
+                        yield self._meeting(self._same_items(before, after), before, after, loop, second)
+                        break
+                else:
+                    continue
+                break
+
+    def _level(self, one: Point, other: Point) -> int | bool | None:
+        """The level at which one step comes after another; False if it does not."""
+        for loop in (None, *self._ways.common(one, other)):
+            if self._ways.meet(one, other, loop, NOWHERE):
+                return loop
+        return False
+
+
+class _Renewals:
+    """Where the variables in names get other values."""
+
+    def __init__(self, control: Control, ways: Ways, naming: Naming) -> None:
+        self._control = control
+        self._ways = ways
+        self._naming = naming
+        self._fresh: dict[int, tuple[dict[Variable, set[int]], set[Variable]]] = {}
+
+    def of(self, name: Name) -> Points:
+        """The points at which a variable in a name surely gets a value, whatever it is."""
+        variables = {variable for hole in _holes(name) for variable in hole.rests.variables}
+        return frozenset(point.number for one in variables for point, given in self._giving(one) if given.surely)
+
+    def _giving(self, variable: Variable) -> Iterator[tuple[Point, Given]]:
+        for point in self._naming.givers.get(variable, ()):
+            if point.given is not None:
+                yield point, point.given
+
+    def certain(self, name: Name, loop: int | None, one: Point, other: Point) -> Points:
+        """The points past which the name is certainly another one, on ways at one level."""
+        found: set[int] = set()
+        for place, hole in enumerate(name):
+            if isinstance(hole, Open) and not self._runs_together(name, place, loop):
+                for variable in hole.rests.certain:
+                    found |= self._certainly(variable, loop, one, other)
+        return frozenset(found)
+
+    def _runs_together(self, name: Name, place: int, loop: int | None) -> bool:
+        """Tell whether a hole has a neighbour that changes too: both together can be the text that they were."""
+        for beside in (place - 1, place + 1):
+            if 0 <= beside < len(name) and isinstance(neighbour := name[beside], Open):
+                inside = None if loop is None else self._ways.inside(loop)
+                for variable in neighbour.rests.variables:
+                    if any(inside is None or point.number in inside for point, _ in self._giving(variable)):
+                        return True
+        return False
+
+    def _certainly(self, variable: Variable, loop: int | None, one: Point, other: Point) -> set[int]:
+        if loop is not None:
+            return self._in_loop(loop)[0].get(variable, set())
+        moving = {point.number for point, given in self._giving(variable) if given.moved and given.surely}
+        signs = {given.moved for _, given in self._giving(variable) if given.moved}
+        if not moving or len(signs) != 1:
+            return set()
+        for point, given in self._giving(variable):
+            between = not given.moved and self._ways.meet(one, point, None, NOWHERE)
+            if between and self._ways.meet(point, other, None, NOWHERE):
+                return set()  # It is set to something else.
+        return moving
+
+    def _in_loop(self, loop: int) -> tuple[dict[Variable, set[int]], set[Variable]]:
+        """The points at which variables get values that they have not had in a loop, and what differs in every pass."""
+        if loop not in self._fresh:
+            self._fresh[loop] = self._found_in_loop(loop)
+        return self._fresh[loop]
+
+    def _found_in_loop(self, loop: int) -> tuple[dict[Variable, set[int]], set[Variable]]:
+        points: dict[Variable, set[int]] = {}
+        steady: set[Variable] = set()
+        waiting = self._given_inside(loop)
+        grown = True
+        while grown:
+            grown = False
+            for variable, givens in list(waiting.items()):
+                if self._is_renewed(givens, loop, steady):
+                    del waiting[variable]
+                    points[variable] = {point.number for point, given in givens if given.surely}
+                    if self._ways.always_passes(loop, frozenset(points[variable])):
+                        steady.add(variable)
+                    grown = True
+        return points, steady
+
+    def _given_inside(self, loop: int) -> dict[Variable, list[tuple[Point, Given]]]:
+        found: dict[Variable, list[tuple[Point, Given]]] = defaultdict(list)
+        for number in sorted(self._ways.repeated(loop)):
+            point = self._control.points[number]
+            if point.given is not None:
+                found[point.given.variable].append((point, point.given))
+        return found
+
+    def _is_renewed(self, givens: list[tuple[Point, Given]], loop: int, steady: set[Variable]) -> bool:
+        if all(given.moved for _, given in givens):
+            return len({given.moved for _, given in givens}) == 1
+        if len(givens) != 1:
+            return False
+        [(_, given)] = givens
+        return given.loop == loop or not steady.isdisjoint(self._naming.of_origin(given.rests).certain)
+
+    def varies(self, name: Name, loop: int) -> bool:
+        """Tell whether anything in a name can be another one in another pass of a loop."""
+        inside = self._given_inside(loop)
+        waiting = [variable for hole in _holes(name) for variable in hole.rests.variables]
+        seen = set(waiting)
+        for variable in waiting:
+            for _, given in inside.get(variable, ()):
+                if given.loop == loop or given.moved or (given.rests.fresh and not given.each):
+                    return True
+                further = self._naming.of_origin(given.rests).variables - seen
+                seen |= further
+                waiting.extend(further)
+        return _is_fresh(name)
+
+    def sets_back(self, name: Name, loop: int) -> bool:
+        """Tell whether a counter in a name gets another value in a loop."""
+        inside = self._given_inside(loop)
+        for hole in _holes(name):
+            for variable in hole.rests.certain:
+                givens = [given for _, given in inside.get(variable, ())]
+                is_counter = any(given.moved for given in givens) and not any(given.loop == loop for given in givens)
+                if is_counter and not self._in_loop(loop)[0].get(variable):
+                    return True
+        return False
+
+    def by_items(self, name: Name, point: Point) -> Name | None:
+        """A name with the items of loops in the place of their targets; None where it has others."""
+        loops = set(self._control.loops(point))
+        made: list[str | Open] = []
+        for part in name:
+            if isinstance(part, str):
+                made.append(part)
+                continue
+            found = [(variable, self._items(variable, loops)) for variable in sorted(part.rests.certain)]
+            if not found or any(items is None for _, items in found):
+                return None
+            shape, rests = part.shape, part.rests
+            for (space, target), items in found:
+                assert items is not None
+                shape = shape.replace(f"{target}<{space}>", f"<{items.shape}>")
+                rests = items.rests
+            made.append(Open(shape, rests))
+        return tuple(made)
+
+    def _items(self, variable: Variable, loops: set[int]) -> Open | None:
+        for _, given in self._giving(variable):
+            if given.loop in loops and given.each:
+                return Open(self._naming.shape(given.each, given.rests), self._naming.of_origin(given.rests))
+        return None
+
+
+def _holes(name: Name) -> list[Open]:
+    return [part for part in name if isinstance(part, Open)]
+
+
+def _is_fresh(name: Name) -> bool:
+    """Tell whether a call in a name may give another text each time."""
+    return any(hole.rests.fresh for hole in _holes(name))
