@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import linecache
+import threading
 from collections.abc import Callable
 from functools import cached_property
 from importlib.util import decode_source
@@ -19,7 +20,7 @@ from flowgraph.model.diagnostic import Diagnostic
 from flowgraph.model.graph import Graph
 
 if TYPE_CHECKING:
-    from flowgraph.compiler.units import Unit
+    from flowgraph.compiler.units import Flow, Unit
     from flowgraph.compiler.uses import Reading
 
 
@@ -45,23 +46,31 @@ class _File:
     `read` has the digests of the other files that were read; `graphs` are by the first lines of their functions.
     """
 
-    def __init__(self, unit: Unit, graphs: dict[int, Graph]) -> None:
+    def __init__(self, unit: Unit, flows: dict[int, Flow]) -> None:
         self.read: Read = unit.project.read
-        self.graphs = graphs
-        self._unit: Unit | None = unit
+        self.graphs = {line: flow.graph for line, flow in flows.items()}
+        self._parts: tuple[Unit, dict[int, Flow]] | None = (unit, flows)
 
     @cached_property
-    def reading(self) -> Reading:
-        """What was read, for those who have loaded it. Then the trees of the file are let go: they are many objects."""
+    def checked(self) -> tuple[Reading, dict[int, tuple[Diagnostic, ...]]]:
+        """What was read, and what is wrong, for those who have loaded the file.
+
+        Then the trees of the file are let go: they are many objects.
+        """
         from flowgraph.compiler.uses import reading_of
 
-        unit, self._unit = self._unit, None
-        assert unit is not None
-        return reading_of(unit)
+        assert self._parts is not None
+        unit, flows = self._parts
+        found = {line: flow.diagnostics for line, flow in flows.items()}
+        self._parts = None
+        return reading_of(unit), found
 
 
 _cache: dict[tuple[str, bytes], _File] = {}
 """What was compiled in this process, by path and content."""
+
+_one_at_a_time = threading.Lock()
+"""Workers compile in threads; two workflows are often in one file, which is compiled once."""
 
 
 def compile_source(text: str, path: str = "<text>") -> list[Graph]:
@@ -98,20 +107,34 @@ def compile_loaded(fn: Callable[..., Any], workflow: str) -> Compiled:
     Raises:
         CompileError: there is no source, or it has changed since it was loaded.
     """
+    with _one_at_a_time:
+        return _compile_loaded(fn, workflow)
+
+
+def _compile_loaded(fn: Callable[..., Any], workflow: str) -> Compiled:
     from flowgraph.compiler.uses import changed_helpers, dependencies_of, is_loaded
 
     code = fn.__code__
-    text = "".join(linecache.getlines(code.co_filename, fn.__globals__))
+    text = _source_of(fn)
     file = _compiled(text, code.co_filename) if text else None
     graph = None if file is None else file.graphs.get(code.co_firstlineno)
-    if file is None or graph is None or not is_loaded(file.reading, fn):
-        is_file = bool(text) and not code.co_filename.startswith("<")  # Python 3.13 has the text of `-c` as <string>.
+    if file is None or graph is None or not is_loaded(file.checked[0], fn):
+        is_file = bool(text) and Path(code.co_filename).is_file()  # No cell of a notebook, no `python -c`.
         reason = "its source has changed since it was loaded" if is_file else "its source is not available"
         raise _without_source(workflow, code, reason)
-    for use in changed_helpers(file.reading, fn):
+    reading, diagnostics = file.checked
+    for use in changed_helpers(reading, fn):
         reason = f"the source of {use.name!r} in {use.path} has changed since it was loaded"
         raise _without_source(workflow, code, reason)
-    return Compiled(attrs.evolve(graph, workflow=workflow), (), dependencies_of(file.reading, fn))
+    found = diagnostics[code.co_firstlineno]
+    return Compiled(attrs.evolve(graph, workflow=workflow), found, dependencies_of(reading, fn))
+
+
+def _source_of(fn: Callable[..., Any]) -> str:
+    """The text of the function's file; "" for one in an archive, whose other files could not be followed."""
+    if hasattr(fn.__globals__.get("__loader__"), "archive"):
+        return ""
+    return "".join(linecache.getlines(fn.__code__.co_filename, fn.__globals__))
 
 
 def _without_source(workflow: str, code: CodeType, reason: str) -> CompileError:
@@ -150,8 +173,7 @@ def _file(text: str, path: str) -> _File:
     except (SyntaxError, ValueError, RecursionError) as error:  # ValueError: null bytes, before Python 3.12.
         trouble = error if isinstance(error, SyntaxError) else SyntaxError(str(error))
         raise CompileError(path, [_syntax_error(path, trouble)]) from None
-    graphs = {first_line(flow.source.node): flow.graph for flow in unit.flows()}
-    return _File(unit, graphs)
+    return _File(unit, {first_line(flow.source.node): flow for flow in unit.flows()})
 
 
 def _syntax_error(path: str, error: SyntaxError) -> Diagnostic:

@@ -77,7 +77,8 @@ def _is_constant(node: ast.expr) -> bool:
 def _codes_in(unit: Unit) -> dict[int, list[CodeType]]:
     """The functions of a file, compiled by Python, by their first lines."""
     found: dict[int, list[CodeType]] = {}
-    waiting = [compile(unit.tree, unit.path, "exec", dont_inherit=True)]
+    flags = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT  # As in a notebook.
+    waiting = [compile(unit.tree, unit.path, "exec", flags=flags, dont_inherit=True)]
     while waiting:
         for constant in waiting.pop().co_consts:
             if isinstance(constant, CodeType):
