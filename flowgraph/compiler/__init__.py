@@ -16,7 +16,7 @@ from flowgraph.compiler.compiling import compile_file, compile_function, compile
 
 if TYPE_CHECKING:
     from flowgraph.compiler import words
-    from flowgraph.compiler.bindings import Class, Defined, Foreign, FunctionNode, Names, Value
+    from flowgraph.compiler.bindings import Class, Defined, Foreign, FunctionNode, Meaning, Names, Value, dotted_name
     from flowgraph.compiler.control import Point
     from flowgraph.compiler.templates import Hole, Template
     from flowgraph.compiler.units import Flow, Project, Unit
@@ -28,12 +28,14 @@ _HOMES = {
     "Foreign": "bindings",
     "FunctionNode": "bindings",
     "Hole": "templates",
+    "Meaning": "bindings",
     "Names": "bindings",
     "Point": "control",
     "Project": "units",
     "Template": "templates",
     "Unit": "units",
     "Value": "bindings",
+    "dotted_name": "bindings",
 }
 
 __all__ = [
@@ -43,6 +45,7 @@ __all__ = [
     "Foreign",
     "FunctionNode",
     "Hole",
+    "Meaning",
     "Names",
     "Point",
     "Project",
@@ -52,6 +55,7 @@ __all__ = [
     "compile_file",
     "compile_function",
     "compile_source",
+    "dotted_name",
     "words",
 ]
 
