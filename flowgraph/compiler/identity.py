@@ -94,11 +94,16 @@ class _Identity:
         if not _is_fresh(name) and self._ways.meet(point, point, loop, unchanged):
             if self._ways.again_only_after_failing(point, loop, unchanged):
                 return "FG305"
-            return "FG103" if _holes(name) else "FG102"
+            return self._known(point, "FG103" if _holes(name) else "FG102")
         if not self._ways.meet(point, point, loop, self._renewals.certain(name, loop, point, point)):
             return None
         varies = self._renewals.varies(name, loop) and not self._renewals.sets_back(name, loop)
-        return "FG104" if varies else "FG103"
+        return "FG104" if varies else self._known(point, "FG103")
+
+    def _known(self, point: Point, code: str) -> str:
+        """The code for a name that is text as it is written; a variable or a call in its place is a warning."""
+        opaque = point.template is not None and point.template.opaque and bool(_holes(self._naming.name(point)))
+        return "FG104" if opaque else code
 
     # Two steps --------------------------------------------------------------------------------------------------------
 
@@ -144,7 +149,7 @@ class _Identity:
         for one, other in ((first, second), (second, first)):
             for loop in (None, *self._ways.common(one, other)):
                 if not _is_fresh(name) and self._ways.meet(one, other, loop, unchanged):
-                    return self._meeting("FG101", one, other, loop, second)
+                    return self._meeting(self._known(second, "FG101"), one, other, loop, second)
                 certain = self._renewals.certain(name, loop, one, other)
                 if perhaps is None and self._ways.meet(one, other, loop, certain):
                     perhaps = self._meeting(self._same_items(one, other), one, other, loop, second)
