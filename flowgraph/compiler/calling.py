@@ -126,7 +126,7 @@ class Calling(Reading):
         inner = self._meaning(node.func.func) if isinstance(node.func, cst.Call) else None
         if isinstance(inner, Defined) and inner.member == "named":  # fetch_data.named("…")(url)
             named: Any = node.func
-            return self._decorated(node, inner, self._name(named.args), span, awaited=awaited) or []
+            return self._decorated(node, inner, self._name_in(named.args), span, awaited=awaited) or []
         if isinstance(node.func, cst.Attribute) and self._is_group(node.func):
             return self._spawned(self._awaited(node.args[0].value) if node.args else [], span, awaited=False)
         return [*self._value(node.func), *self._arguments(node), *self._out_of_sight(node, meaning, span, awaited)]
@@ -238,33 +238,32 @@ class Calling(Reading):
 
     def _step(self, node: cst.Call, kind: str, span: Span) -> list[Region]:
         """The arguments of a step call, then the step."""
-        positional = [argument for argument in node.args if argument.keyword is None and not argument.star]
+        call = self._ast(node)
+        name_node, handler = words.name_and_handler(call, kind)
         before: list[Region] = []
         body: Region = NOTHING
-        for number, argument in enumerate(node.args):
-            if kind in words.WITH_HANDLER and number == 1 and argument in positional:
+        for argument, value in zip(node.args, _values_of(call), strict=True):
+            if value is handler:
                 body = self._handler_body(argument.value)
             else:
                 before += self._value(argument.value)
-        name = None if kind in words.WITHOUT_NAME else self._name(node.args)
-        call = self._ast(node)
+        name = None if name_node is None else self._named(name_node)
         options = tuple(
-            (keyword.arg, ast.unparse(keyword.value)) for keyword in call.keywords if keyword.arg is not None
+            (keyword.arg, ast.unparse(keyword.value))
+            for keyword in call.keywords
+            if keyword.arg is not None and keyword.value not in (name_node, handler)
         )
         paired = self._places.pair(node) is not None
-        name_span = self._unit.span(call.args[0]) if name is not None and paired else span
-        uses = names_given(call) | self._captured(call)
+        name_span = span if name_node is None or not paired else self._unit.span(name_node)
+        uses = names_given(call) | self._captured(handler)
         return [*before, Step(kind, name, span, body, options, name_span, uses, results(before))]
 
-    def _captured(self, call: ast.Call) -> frozenset[str]:
+    def _captured(self, handler: ast.expr | None) -> frozenset[str]:
         """The names that a handler defined inside this function takes from it."""
-        found: set[str] = set()
-        for argument in call.args[1:2]:
-            meaning = self.names.meaning_of(argument)
-            if isinstance(meaning, Defined) and meaning.names.node is self.names.node:
-                inner = self.names.of_function(meaning.node).bound
-                found |= names_given(meaning.node) - inner
-        return frozenset(found)
+        meaning = None if handler is None else self.names.meaning_of(handler)
+        if not isinstance(meaning, Defined) or meaning.names.node is not self.names.node:
+            return frozenset()
+        return names_given(meaning.node) - self.names.of_function(meaning.node).bound
 
     def _handler_body(self, handler: cst.BaseExpression) -> Region:
         """What a handler does when it is called."""
@@ -280,3 +279,9 @@ class Calling(Reading):
             region = self._helper(meaning, self._at)
             return region if has_effect(region) else NOTHING
         return NOTHING
+
+
+def _values_of(call: ast.Call) -> list[ast.expr]:
+    """The arguments of a call in the order of the source, which is that of LibCST."""
+    values = [*call.args, *(keyword.value for keyword in call.keywords)]
+    return sorted(values, key=lambda value: (value.lineno, value.col_offset))

@@ -94,7 +94,7 @@ class Draft:
 
     def _close(self, opens: Iterable[Open], target: int, kind: EdgeKind | None = None) -> None:
         for one in opens:
-            arrow = Arrow(target, kind or one.kind, one.label)
+            arrow = Arrow(target, kind or one.kind, one.label, one.aside)
             if (one.source, arrow) not in self._seen:
                 self._seen.add((one.source, arrow))
                 self._points[one.source].arrows.append(arrow)
@@ -140,7 +140,7 @@ class Draft:
             holes=self._holes(bind.template),
         )
         point = self._add(BIND, bind.name, bind.span, opens, given=given)
-        self._frames.may_throw(point)
+        self._frames.may_throw(point, aside=True)
         return [Open(point)]
 
     def _holes(self, template: Template | None) -> tuple[Rests, ...]:

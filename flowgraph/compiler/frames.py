@@ -26,6 +26,7 @@ class Open:
     source: int
     label: str = ""
     kind: EdgeKind = "control"
+    aside: bool = False
 
 
 @attrs.frozen(eq=False)
@@ -184,10 +185,10 @@ class Frames:
                     return
         self.whole.returns += opens
 
-    def may_throw(self, node: int) -> None:
+    def may_throw(self, node: int, *, aside: bool = False) -> None:
         """Note a point from which an exception may come."""
         for frame in reversed(self._stack):
             if isinstance(frame, TryFrame):
-                frame.raisers.append(Open(node, kind="exception"))
+                frame.raisers.append(Open(node, kind="exception", aside=aside))
                 if frame.catches or frame.has_final:
                     return

@@ -58,7 +58,7 @@ def _onwards(control: Control, point: Point) -> Iterator[Arrow]:
             yield arrow
             continue
         for further in reversed(target.arrows):
-            if further.kind == "exception":
+            if further.aside:
                 continue
             kind = further.kind if arrow.kind == "control" else arrow.kind
             joined = Arrow(further.target, kind, arrow.label or further.label)

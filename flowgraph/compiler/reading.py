@@ -64,12 +64,17 @@ class Reading:
             return isinstance(self._meaning(func.func), Foreign) or self._is_from_elsewhere(func.func)
         return isinstance(func, cst.Name) and func.value in self._foreign
 
-    def _name(self, arguments: Sequence[cst.Arg]) -> Template | None:
+    def _named(self, name: ast.expr) -> Template:
+        """A step's name as a template."""
+        template = self.names.template(name)
+        self._note(template)
+        return template
+
+    def _name_in(self, arguments: Sequence[cst.Arg]) -> Template | None:
+        """The name that is the first of some arguments."""
         if not arguments or arguments[0].keyword is not None or arguments[0].star:
             return None
-        name = self.names.template(self._ast(arguments[0].value))
-        self._note(name)
-        return name
+        return self._named(self._ast(arguments[0].value))
 
     def _note(self, name: Template | None) -> None:
         """Remember the objects whose contents are in a name."""
