@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from flowgraph.compiler import words
-    from flowgraph.compiler.bindings import Class, Defined, Foreign, FunctionNode, Names, Value
+    from flowgraph.compiler.bindings import Class, Defined, Foreign, FunctionNode, Meaning, Names, Value, dotted_name
     from flowgraph.compiler.compiling import Compiled, compile_file, compile_function, compile_loaded, compile_source
     from flowgraph.compiler.control import Point
     from flowgraph.compiler.dependencies import Dependency, hold
@@ -31,6 +31,7 @@ _HOMES = {
     "Foreign": "bindings",
     "FunctionNode": "bindings",
     "Hole": "templates",
+    "Meaning": "bindings",
     "Names": "bindings",
     "Point": "control",
     "Project": "units",
@@ -41,6 +42,7 @@ _HOMES = {
     "compile_function": "compiling",
     "compile_loaded": "compiling",
     "compile_source": "compiling",
+    "dotted_name": "bindings",
     "graph_file_text": "graph_files",
     "hold": "dependencies",
     "kept": "graph_files",
@@ -56,6 +58,7 @@ __all__ = [
     "Foreign",
     "FunctionNode",
     "Hole",
+    "Meaning",
     "Names",
     "Point",
     "Project",
@@ -66,6 +69,7 @@ __all__ = [
     "compile_function",
     "compile_loaded",
     "compile_source",
+    "dotted_name",
     "graph_file_text",
     "hold",
     "kept",

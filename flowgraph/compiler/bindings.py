@@ -80,6 +80,7 @@ class Names:
         self.outer = outer
         """The scope around it."""
         self._owner = owner
+        self._classes: dict[ast.ClassDef, dict[str, Binding]] = {}
 
     def of_function(self, node: FunctionNode, owner: ast.ClassDef | None = None) -> Names:
         """The names of a function inside this scope; `owner` is the class that it is a method of."""
@@ -175,12 +176,18 @@ class Names:
         parameters = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]
         return {one.arg: one.annotation for one in parameters if one.annotation is not None}
 
+    def _members_of(self, owner: ast.ClassDef) -> dict[str, Binding]:
+        found = self._classes.get(owner)
+        if found is None:
+            found = self._classes[owner] = _merged(_bound(owner.body))
+        return found
+
     def member(self, owner: ast.ClassDef, path: str, depth: int = 0) -> Meaning | None:
         """What a name in a class stands for, or in those that it is derived from; or the value of an enumeration."""
         name, _, rest = path.partition(".")
         if self.outer is None:
             self.unit.project.looked_up[self.unit, f"{owner.name}.{path}"] = None
-        binding = _merged(_bound(owner.body)).get(name)
+        binding = self._members_of(owner).get(name)
         if isinstance(binding, FunctionNode):
             return Defined(binding, self, owner, rest)
         if isinstance(binding, ast.expr) and rest in _ways_to_the_value(owner):

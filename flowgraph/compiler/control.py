@@ -76,11 +76,12 @@ class CallSite:
 
 @attrs.frozen
 class Arrow:
-    """A way to another point."""
+    """A way to another point; one that is `aside` is taken by an exception of the code between steps."""
 
     target: int
     kind: EdgeKind
     label: str
+    aside: bool = False
 
 
 @attrs.define(eq=False)

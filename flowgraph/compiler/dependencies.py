@@ -127,6 +127,7 @@ def _code_parts(value: object, depth: int = 0) -> Iterator[str]:
         yield from code_parts(code)
         yield from _value_parts(value.__defaults__)
         yield from _value_parts(tuple((value.__kwdefaults__ or {}).items()))
+        yield from _value_parts(tuple(value.__annotations__.items()))  # They say whose methods are called.
         for name, cell in zip(code.co_freevars, value.__closure__ or (), strict=True):
             yield name
             yield from _cell_parts(cell, depth)

@@ -8,11 +8,12 @@ drawn; a helper is drawn again at each of its calls, up to a budget.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, TypeGuard
+from typing import Any, TypeGuard
 
 import attrs
 
 from flowgraph.compiler.control import BIND, Arrow, CallSite, Control, Given, Point, Rests, Variable
+from flowgraph.compiler.frames import Frames, FunctionFrame, GroupFrame, LoopFrame, Open, Opens, Space, TryFrame
 from flowgraph.compiler.regions import (
     Bind,
     Branch,
@@ -34,83 +35,14 @@ from flowgraph.compiler.regions import (
     has_steps,
 )
 from flowgraph.compiler.templates import Hole, Template
-from flowgraph.compiler.terms import FRESH, Term
+from flowgraph.compiler.terms import FRESH
 from flowgraph.model.checkpoint import FAN_OUTS
 from flowgraph.model.graph import EdgeKind, Span
-
-if TYPE_CHECKING:
-    from flowgraph.compiler.bindings import Names
 
 MOST_NODES = 20_000
 """Beyond so many nodes what is left is unknown; helpers that call helpers twice double at each level."""
 
-
 _Placed = Step | Bind | Branch | Loop | Try | Parallel | Spawn | Group | Exit | Call | Unknown
-
-
-@attrs.frozen
-class Open:
-    """An edge whose target is not known yet."""
-
-    source: int
-    label: str = ""
-    kind: EdgeKind = "control"
-
-
-@attrs.frozen(eq=False)
-class _Space:
-    """The names of one call of a function."""
-
-    number: int
-    names: Names | None
-    outer: _Space | None
-
-    def variable(self, name: str) -> Variable:
-        space: _Space | None = self
-        while space is not None and space.names is not None:
-            if name.removesuffix(".*") in space.names.bound or name == "return":
-                return (space.number, name)
-            space = space.outer
-        return (-1, name)
-
-    def rests(self, term: Term) -> Rests:
-        certain, perhaps = (frozenset(map(self.variable, names)) for names in (term.certain, term.perhaps))
-        return Rests(certain, perhaps, term.fresh)
-
-
-Opens = list[Open]
-
-
-@attrs.define(eq=False)
-class _LoopFrame:
-    head: int
-    breaks: Opens = attrs.field(factory=list)
-
-
-@attrs.define(eq=False)
-class _FunctionFrame:
-    function: Function | None
-    entry: int
-    space: _Space
-    returns: Opens = attrs.field(factory=list)
-    resumed: list[int] = attrs.field(factory=list)
-    """The nodes at which calls of the function from within itself go on."""
-
-
-@attrs.define(eq=False)
-class _TryFrame:
-    """`raisers` are what may be followed by a handler; `left` what goes through the ``finally``, and where to."""
-
-    catches: bool
-    has_final: bool
-    raisers: Opens = attrs.field(factory=list)
-    raises: Opens = attrs.field(factory=list)
-    left: list[tuple[str, Opens]] = attrs.field(factory=list)
-
-
-@attrs.define(eq=False)
-class _GroupFrame:
-    spawned: Opens = attrs.field(factory=list)
 
 
 class Draft:
@@ -126,13 +58,11 @@ class Draft:
         self._calls: tuple[CallSite, ...] = ()
         self._branches: tuple[tuple[int, int], ...] = ()
         self._function: Function | None = None
-        self._space = _Space(0, None, None)
+        self._space = Space(0, None, None)
         self._spaces = 0
         self._made: dict[int, int | Variable] = {}
         """The point of a step, or the result of a helper, by the region that was last drawn."""
-        self._frames: list[Any] = []
-        self._outer: list[list[Any]] = []
-        """The frames of the scopes around."""
+        self._frames = Frames(lambda opens, head: self._close(opens, head, "back"))
         self._visible = 0
 
     @classmethod
@@ -145,9 +75,9 @@ class Draft:
         draft._scope(function, function.body, function.span)
         return Control(workflow, path, function.span.line, draft._points)
 
-    def _new_space(self, function: Function, outer: _Space | None) -> _Space:
+    def _new_space(self, function: Function, outer: Space | None) -> Space:
         self._spaces += 1
-        return _Space(self._spaces, function.names, outer)
+        return Space(self._spaces, function.names, outer)
 
     # Points and arrows ------------------------------------------------------------------------------------------------
 
@@ -164,46 +94,53 @@ class Draft:
 
     def _close(self, opens: Iterable[Open], target: int, kind: EdgeKind | None = None) -> None:
         for one in opens:
-            arrow = Arrow(target, kind or one.kind, one.label)
+            arrow = Arrow(target, kind or one.kind, one.label, one.aside)
             if (one.source, arrow) not in self._seen:
                 self._seen.add((one.source, arrow))
                 self._points[one.source].arrows.append(arrow)
 
     def _scope(self, function: Function | None, body: Region, span: Span) -> None:
         """A workflow, or the handler of a step: from its start to its end."""
-        frames, self._frames = self._frames, []
-        self._outer.append(frames)
+        self._frames.enter_scope()
         branches, self._branches = self._branches, ()
         start = self._add("start", "", span)
-        group, frame = _GroupFrame(), _FunctionFrame(function, start, self._space)
-        self._frames += [group, frame]
+        group, frame = GroupFrame(), FunctionFrame(function, start, self._space)
+        self._frames.push(group)
+        self._frames.push(frame)
         opens = [*self._draw(body, [Open(start)]), *frame.returns]
         self._add("end", "", span, self._joined(group, opens, span))
-        self._frames = self._outer.pop()
+        self._frames.leave_scope()
         self._branches = branches
 
-    def _joined(self, group: _GroupFrame, opens: Opens, span: Span) -> Opens:
+    def _joined(self, group: GroupFrame, opens: Opens, span: Span) -> Opens:
         """Wait for what was spawned in a group."""
         if not group.spawned:
             return opens
         return [Open(self._add("join", "", span, [*opens, *group.spawned]))]
 
-    def _bind(self, bind: Bind, opens: Opens, space: _Space | None = None) -> Opens:
+    def _bind(self, bind: Bind, opens: Opens, space: Space | None = None) -> Opens:
         """A name that is given a value: in `space`, which is another one for the parameters of a call."""
         if bind.name.endswith(".*") and (self._function is None or bind.name not in self._function.changed):
             return opens
         target = (space or self._space).variable(bind.name)
         rests = self._space.rests(bind.term)
-        counts = bind.term.moved if rests.certain == {target} else 0
-        loop = next((frame.head for frame in reversed(self._frames) if isinstance(frame, _LoopFrame)), None)
         steps, returned = self._sources(bind.made_by)
         given = Given(
-            target, rests, counts, loop if bind.each else None, bind.each.lstrip("?"), bind.number, bind.surely, steps,
-            returned, self._space.variable(bind.same.text) if isinstance(bind.same, Hole) else bind.same,
-            bind.template, self._holes(bind.template),
-        )  # fmt: skip
+            target,
+            rests,
+            moved=bind.term.moved if rests.certain == {target} else 0,
+            loop=self._frames.loop if bind.each else None,
+            each=bind.each.lstrip("?"),
+            number=bind.number,
+            surely=bind.surely,
+            made_by=steps,
+            returned=returned,
+            same=self._space.variable(bind.same.text) if isinstance(bind.same, Hole) else bind.same,
+            template=bind.template,
+            holes=self._holes(bind.template),
+        )
         point = self._add(BIND, bind.name, bind.span, opens, given=given)
-        self._may_raise(point)
+        self._frames.may_throw(point, aside=True)
         return [Open(point)]
 
     def _holes(self, template: Template | None) -> tuple[Rests, ...]:
@@ -262,11 +199,11 @@ class Draft:
                 return [Open(self._add("join", "", span, ends))]
             case Spawn(body=body, span=span):
                 fork = self._add("fork", "", span, opens)
-                self._group().spawned += self._draw_branch(fork, 0, body)
+                self._frames.group.spawned += self._draw_branch(fork, 0, body)
                 return [Open(fork)]
             case Group(body=body, span=span):
-                group = _GroupFrame()
-                self._frames.append(group)
+                group = GroupFrame()
+                self._frames.push(group)
                 opens = self._draw(body, opens)
                 self._frames.remove(group)
                 return self._joined(group, opens, span)
@@ -280,13 +217,13 @@ class Draft:
 
     def _unknown(self, reason: str, span: Span, opens: Opens) -> Opens:
         node = self._add("unknown", reason, span, opens)
-        self._may_raise(node)
+        self._frames.may_throw(node)
         return [Open(node)]
 
     def _step(self, step: Step, opens: Opens) -> Opens:
         name = "" if step.name is None else str(step.name)
         if step.ends:
-            self._leave("end", [Open(self._add(step.kind, name, step.span, opens))])
+            self._frames.leave("end", [Open(self._add(step.kind, name, step.span, opens))])
             return []
         path = self._path + ("" if step.name is None else step.name.path)
         uses = frozenset(map(self._space.variable, step.uses))
@@ -298,7 +235,7 @@ class Draft:
         self._made[id(step)] = number
         if has_steps(step.body, in_handler=True):
             self._handler_of(step, number, path)
-        self._may_raise(number)
+        self._frames.may_throw(number)
         return [Open(number)]
 
     def _handler_of(self, step: Step, number: int, path: str) -> None:
@@ -317,9 +254,9 @@ class Draft:
 
     def _loop(self, loop: Loop, opens: Opens) -> Opens:
         head = self._add("loop", loop.header, loop.span, opens, endless=loop.endless)
-        frame = _LoopFrame(head)
+        frame = LoopFrame(head)
         parent, self._parent = self._parent, head
-        self._frames.append(frame)
+        self._frames.push(frame)
         into, past = ("yes", "no") if loop.header.startswith("while ") else ("each", "done")
         tested = self._draw(loop.test, [Open(head)])
         done = [attrs.evolve(one, label=past) for one in tested]
@@ -332,9 +269,9 @@ class Draft:
 
     def _try(self, region: Try, opens: Opens) -> Opens:
         node = self._add("try", "", region.span, opens)
-        frame = _TryFrame(any(handler.everything for handler in region.handlers), has_effect(region.final))
+        frame = TryFrame(any(handler.everything for handler in region.handlers), has_effect(region.final))
         frame.raisers.append(Open(node, kind="exception"))
-        self._frames.append(frame)
+        self._frames.push(frame)
         after = self._draw(region.body, [Open(node)])
         raised, frame.raisers, frame.catches = frame.raisers, [], False
         raises, frame.raises = frame.raises, []
@@ -354,9 +291,9 @@ class Draft:
         ends = self._draw(region.final, [Open(final)])
         for target, left in frame.left:
             if left:
-                self._leave(target, list(ends))
+                self._frames.leave(target, list(ends))
         if passing:
-            self._raise([attrs.evolve(one, kind="exception") for one in ends])
+            self._frames.throw([attrs.evolve(one, kind="exception") for one in ends])
         return ends if after else []
 
     def _draw_handler(self, handler: Handler, raised: Opens) -> Opens:
@@ -365,22 +302,21 @@ class Draft:
 
     def _call(self, call: Call, opens: Opens) -> Opens:
         function = call.function
-        for frame in self._frames:
-            if isinstance(frame, _FunctionFrame) and frame.function is function:
-                return self._again(call, frame, opens)
-        running = (frame for frames in self._outer for frame in frames if isinstance(frame, _FunctionFrame))
-        if function.body is None or any(frame.function is function for frame in running):
+        running = self._frames.running(function)
+        if running is not None:
+            return self._again(call, running, opens)
+        if function.body is None or self._frames.is_running_around(function):
             return self._unknown(f"{function.name} calls itself through a step", call.span, opens)
         around = self._parent, self._calls, self._function, self._space
-        space = self._new_space(function, self._lexical(function))
+        space = self._new_space(function, self._frames.space_of_outer(function))
         for argument in call.arguments:
             opens = self._bind(argument, opens, space)
         recursive = _is_recursive(function)
         if recursive:
             self._parent = entry = self._add("loop", f"{function.name}()", call.span, opens)
             opens = [Open(entry)]
-        called = _FunctionFrame(function, self._parent if recursive and self._parent is not None else -1, space)
-        self._frames.append(called)
+        called = FunctionFrame(function, self._parent if recursive and self._parent is not None else -1, space)
+        self._frames.push(called)
         file = self._file if self._function is None else self._function.path
         self._calls = (*self._calls, CallSite(function.name, file, call.span))
         self._function, self._space = function, space
@@ -392,7 +328,7 @@ class Draft:
             self._close(after, resumed, "back")
         return after
 
-    def _again(self, call: Call, frame: _FunctionFrame, opens: Opens) -> Opens:
+    def _again(self, call: Call, frame: FunctionFrame, opens: Opens) -> Opens:
         """A function that is running calls itself: it begins anew, and goes on here when it has returned."""
         for argument in call.arguments:
             opens = self._bind(argument, opens, frame.space)
@@ -405,71 +341,24 @@ class Draft:
             opens = self._bind(Bind(argument.name, FRESH, argument.span), opens, frame.space)
         return opens
 
-    def _lexical(self, function: Function) -> _Space | None:
-        """The names of the function that a function is defined in, as far as that is running."""
-        outer = function.names.outer if function.names is not None else None
-        for frames in (self._frames, *reversed(self._outer)):
-            for frame in reversed(frames):
-                space: _Space | None = frame.space if isinstance(frame, _FunctionFrame) else None
-                names = None if space is None else space.names
-                if names is not None and outer is not None and names.node is outer.node:
-                    return space
-        return None
-
     # Ways out ---------------------------------------------------------------------------------------------------------
 
     def _exit(self, way: Exit, opens: Opens) -> Opens:
-        inner = next(frame for frame in reversed(self._frames) if isinstance(frame, _FunctionFrame))
-        if way.value is not None and inner is not self._frames[1]:
+        inner = self._frames.function
+        if way.value is not None and inner is not self._frames.whole:
             opens = self._bind(way.value, opens)
-        if way.kind == "return" and inner is not self._frames[1]:
-            self._leave("return", opens)  # Out of a helper, which is no way out of the workflow.
+        if way.kind == "return" and inner is not self._frames.whole:
+            self._frames.leave("return", opens)  # Out of a helper, which is no way out of the workflow.
             return []
         if way.kind in ("break", "continue"):
-            self._leave(way.kind, opens)
+            self._frames.leave(way.kind, opens)
             return []
         node = self._add(way.kind, way.label, way.span, opens)
         if way.kind == "raise":
-            self._raise([Open(node, kind="exception")])
+            self._frames.throw([Open(node, kind="exception")])
         else:
-            self._leave("return", [Open(node)])
+            self._frames.leave("return", [Open(node)])
         return []
-
-    def _leave(self, way: str, opens: Opens) -> None:
-        """Take edges to where an exit leads, through each ``finally`` on the way."""
-        for frame in reversed(self._frames):
-            if isinstance(frame, _TryFrame) and frame.has_final and way != "end":
-                frame.left.append((way, opens))
-                return
-            if isinstance(frame, _LoopFrame) and way == "break":
-                frame.breaks += opens
-                return
-            if isinstance(frame, _LoopFrame) and way == "continue":
-                self._close(opens, frame.head, "back")
-                return
-            if isinstance(frame, _FunctionFrame) and way == "return":
-                frame.returns += opens
-                return
-        self._frames[1].returns += opens
-
-    def _raise(self, opens: Opens) -> None:
-        """Take edges of an exception to the handlers around it, and out where none takes everything."""
-        for frame in reversed(self._frames):
-            if isinstance(frame, _TryFrame):
-                frame.raises += opens
-                if frame.catches or frame.has_final:
-                    return
-        self._frames[1].returns += opens
-
-    def _may_raise(self, node: int) -> None:
-        for frame in reversed(self._frames):
-            if isinstance(frame, _TryFrame):
-                frame.raisers.append(Open(node, kind="exception"))
-                if frame.catches or frame.has_final:
-                    return
-
-    def _group(self) -> _GroupFrame:
-        return next(frame for frame in reversed(self._frames) if isinstance(frame, _GroupFrame))
 
 
 def _is_recursive(function: Function) -> bool:

@@ -6,7 +6,8 @@ another one that is given its result, through as many names as lie between (`_Va
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Set
 
 from flowgraph.compiler.control import BIND, Arrow, Control, Point, Variable
 from flowgraph.model.graph import Edge, Graph, Node
@@ -57,7 +58,7 @@ def _onwards(control: Control, point: Point) -> Iterator[Arrow]:
             yield arrow
             continue
         for further in reversed(target.arrows):
-            if further.kind == "exception":
+            if further.aside:
                 continue
             kind = further.kind if arrow.kind == "control" else arrow.kind
             joined = Arrow(further.target, kind, arrow.label or further.label)
@@ -80,8 +81,8 @@ class _Values:
         for point in control.points:
             if point.given is not None:
                 self._of[point.given.variable] = self._of.get(point.given.variable, 0) | self._bits.get(point.number, 0)
-        self._reaching = self._carried() if any(self._bits) or self._givers else {}
-        self._steps: dict[int, frozenset[int]] = {}
+        self._reaching = self._carried() if self._givers else {}
+        self._sources = self._found()
 
     def _carried(self) -> dict[int, int]:
         reaching = dict.fromkeys(range(len(self._points)), 0)
@@ -106,35 +107,41 @@ class _Values:
         left = before & ~self._of[given.variable] if given.surely else before
         return left | self._bits.get(number, 0)
 
-    def used_by(self, point: Point) -> Iterator[tuple[int, str]]:
-        """The steps whose results a step is given, each with the name through which."""
-        if not self._reaching and not point.made_by:
-            return
-        for source in point.made_by:
-            yield source, ""
-        for variable in sorted(point.uses):
-            for source in sorted(self._behind(point.number, frozenset({variable}))):
-                if source != point.number or variable:
-                    yield source, variable[1]
-        for source in sorted(self._behind(point.number, frozenset(point.returned))):
-            yield source, ""
-
-    def _behind(self, number: int, variables: frozenset[Variable]) -> set[int]:
-        """The steps whose results the variables hold at a point."""
-        found: set[int] = set()
-        waiting = [(number, variables)]
-        seen: set[int] = set()
-        while waiting:
-            at, wanted = waiting.pop()
-            for giver in self._given_at(at, wanted):
-                if giver.number in seen or giver.given is None:
-                    continue
-                seen.add(giver.number)
-                found.update(giver.given.made_by)
-                waiting.append((giver.number, giver.given.rests.variables | set(giver.given.returned)))
+    def _found(self) -> dict[int, frozenset[int]]:
+        """The steps that each giver's value comes from, through the values that it is made of."""
+        behind = {giver.number: [one.number for one in self._behind(giver)] for giver in self._givers}
+        found = {giver.number: frozenset(giver.given.made_by if giver.given else ()) for giver in self._givers}
+        waiting = [giver.number for giver in self._givers]
+        before: dict[int, list[int]] = defaultdict(list)
+        for number, others in behind.items():
+            for other in others:
+                before[other].append(number)
+        for number in waiting:
+            for user in before[number]:
+                if not found[number] <= found[user]:
+                    found[user] |= found[number]
+                    waiting.append(user)
         return found
 
-    def _given_at(self, number: int, variables: frozenset[Variable]) -> Iterator[Point]:
+    def _behind(self, giver: Point) -> Iterator[Point]:
+        """The points that gave the values that a giver's value is made of."""
+        given = giver.given
+        assert given is not None
+        return self._given_at(giver.number, given.rests.variables | set(given.returned))
+
+    def used_by(self, point: Point) -> Iterator[tuple[int, str]]:
+        """The steps whose results a step is given, each with the name through which."""
+        yield from ((source, "") for source in point.made_by)
+        for variable in sorted(point.uses):
+            yield from ((source, variable[1]) for source in self._held(point, {variable}))
+        yield from ((source, "") for source in self._held(point, set(point.returned)))
+
+    def _held(self, point: Point, variables: set[Variable]) -> list[int]:
+        """The steps whose results variables hold at a point."""
+        found = (self._sources[giver.number] for giver in self._given_at(point.number, variables))
+        return sorted(frozenset[int]().union(*found))
+
+    def _given_at(self, number: int, variables: Set[Variable]) -> Iterator[Point]:
         reaching = self._reaching.get(number, 0)
         bits = 0
         for variable in variables:

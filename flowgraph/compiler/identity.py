@@ -18,19 +18,21 @@ Names that are not equal, but can be the same text, are a warning where both can
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import attrs
 
 from flowgraph.compiler.control import Control, Given, Point, Variable
-from flowgraph.compiler.naming import Name, Naming, Open, can_be_equal
+from flowgraph.compiler.naming import Alike, Name, Naming, Open
 from flowgraph.compiler.ways import Points, Ways
 from flowgraph.model.checkpoint import PROGRESS
 from flowgraph.model.graph import STEP_KINDS
 
 NOWHERE: Points = frozenset()
-_MOST_PAIRS = 200_000
-"""So many pairs of names with holes are compared in one workflow; more are not."""
+_MOST_PAIRS = 100_000
+"""So many pairs of steps are looked at in one workflow; further ones count as steps that may meet."""
+
+Meets = Callable[[Point, Point], "Meeting | None"]
 
 
 @attrs.frozen(eq=False)
@@ -63,6 +65,7 @@ class _Identity:
         self._ways = Ways(control)
         self._naming = Naming(control)
         self._renewals = _Renewals(control, self._ways, self._naming)
+        self._compared = 0
 
     def found(self) -> Iterator[Meeting]:
         scopes: dict[int | None, list[Point]] = defaultdict(list)
@@ -91,40 +94,53 @@ class _Identity:
         if not _is_fresh(name) and self._ways.meet(point, point, loop, unchanged):
             if self._ways.again_only_after_failing(point, loop, unchanged):
                 return "FG305"
-            return "FG103" if _holes(name) else "FG102"
+            return self._known(point, "FG103" if _holes(name) else "FG102")
         if not self._ways.meet(point, point, loop, self._renewals.certain(name, loop, point, point)):
             return None
         varies = self._renewals.varies(name, loop) and not self._renewals.sets_back(name, loop)
-        return "FG104" if varies else "FG103"
+        return "FG104" if varies else self._known(point, "FG103")
+
+    def _known(self, point: Point, code: str) -> str:
+        """The code for a name that is text as it is written; a variable or a call in its place is a warning."""
+        opaque = point.template is not None and point.template.opaque and bool(_holes(self._naming.name(point)))
+        return "FG104" if opaque else code
 
     # Two steps --------------------------------------------------------------------------------------------------------
 
     def _doubled(self, points: list[Point]) -> Iterator[Meeting]:
-        alike: dict[Name, list[Point]] = defaultdict(list)
+        equal: dict[Name, list[Point]] = defaultdict(list)
         for point in points:
-            alike[self._naming.name(point)].append(point)
+            equal[self._naming.name(point)].append(point)
         done: set[int] = set()
-        for group in alike.values():
+        for group in equal.values():
             for meeting in self._in_group(group):
                 done.add(meeting.second.number)
                 yield meeting
-        for meeting in self._perhaps_equal(list(alike.items())):
-            if meeting.second.number not in done:
-                done.add(meeting.second.number)
-                yield meeting
+        yield from self._perhaps_equal(points, done)
 
     def _in_group(self, group: list[Point]) -> Iterator[Meeting]:
         """Steps with equal names; a helper that is called many times is told of once for each call."""
+        reached = self._ways.reached_from(group) if len(group) > 1 else NOWHERE
         seen: set[tuple[object, ...]] = set()
         for place, second in enumerate(group):
             site = (second.file, second.name_span, second.calls[:1])
-            if site in seen:
+            in_loop = next(self._control.loops(second), None) is not None
+            if site in seen or (second.number not in reached and not in_loop):
                 continue
-            for first in group[:place]:
-                if (meeting := self._equal(first, second)) is not None:
-                    seen.add(site)
-                    yield meeting
-                    break
+            meeting = self._first(group[:place], second, self._equal)
+            if meeting is not None:
+                seen.add(site)
+                yield meeting
+
+    def _first(self, firsts: Iterable[Point], second: Point, meeting: Meets) -> Meeting | None:
+        """The first of some steps that meets another one; after too many were looked at it counts as one that may."""
+        for first in firsts:
+            self._compared += 1
+            if self._compared > _MOST_PAIRS:
+                return Meeting("FG104", first, second, None)
+            if (found := meeting(first, second)) is not None:
+                return found
+        return None
 
     def _equal(self, first: Point, second: Point) -> Meeting | None:
         name = self._naming.name(first)
@@ -133,7 +149,7 @@ class _Identity:
         for one, other in ((first, second), (second, first)):
             for loop in (None, *self._ways.common(one, other)):
                 if not _is_fresh(name) and self._ways.meet(one, other, loop, unchanged):
-                    return self._meeting("FG101", one, other, loop, second)
+                    return self._meeting(self._known(second, "FG101"), one, other, loop, second)
                 certain = self._renewals.certain(name, loop, one, other)
                 if perhaps is None and self._ways.meet(one, other, loop, certain):
                     perhaps = self._meeting(self._same_items(one, other), one, other, loop, second)
@@ -153,32 +169,22 @@ class _Identity:
         changed = self._renewals.of(first)
         return "FG101" if self._ways.meet(one, other, None, changed) else "FG104"
 
-    def _perhaps_equal(self, named: list[tuple[Name, list[Point]]]) -> Iterator[Meeting]:
+    def _perhaps_equal(self, points: list[Point], done: set[int]) -> Iterator[Meeting]:
         """Steps with names that differ as they are written, and can be the same text."""
-        open_ = [(name, points) for name, points in named if _holes(name)]
-        compared = 0
-        for name, points in open_:
-            for other, others in named:
-                if other is name or (_holes(other) and points[0].number > others[0].number):
-                    continue
-                compared += 1
-                if compared > _MOST_PAIRS:
-                    return
-                if any(can_be_equal(a, b) for a in self._naming.texts(name) for b in self._naming.texts(other)):
-                    yield from self._by_items_or_chance(points, others)
+        alike = Alike(self._naming)
+        for second in points:
+            if second.number not in done:
+                meeting = self._first(alike.like(second), second, self._by_chance)
+                if meeting is not None:
+                    yield meeting
+            alike.add(second)
 
-    def _by_items_or_chance(self, points: list[Point], others: list[Point]) -> Iterator[Meeting]:
-        for one in points:
-            for other in others:
-                first, second = (one, other) if one.number < other.number else (other, one)
-                for before, after in ((first, second), (second, first)):
-                    loop = self._level(before, after)
-                    if loop is not False:
-                        yield self._meeting(self._same_items(before, after), before, after, loop, second)
-                        break
-                else:
-                    continue
-                break
+    def _by_chance(self, first: Point, second: Point) -> Meeting | None:
+        for one, other in ((first, second), (second, first)):
+            loop = self._level(one, other)
+            if loop is not False:
+                return self._meeting(self._same_items(one, other), one, other, loop, second)
+        return None
 
     def _level(self, one: Point, other: Point) -> int | bool | None:
         """The level at which one step comes after another; False if it does not."""

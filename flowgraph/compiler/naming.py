@@ -5,8 +5,9 @@ A parameter stands for what the call gives it, so the names in a helper are thos
 
 from __future__ import annotations
 
+import bisect
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import cached_property
 
 import attrs
@@ -41,6 +42,7 @@ class Naming:
     def __init__(self, control: Control) -> None:
         self._control = control
         self._names: dict[int, Name] = {}
+        self._texts: dict[Name, list[Name]] = {}
 
     @cached_property
     def givers(self) -> dict[Variable, list[Point]]:
@@ -67,6 +69,11 @@ class Naming:
 
     def texts(self, name: Name) -> list[Name]:
         """A name in the forms that it can have: a variable that only ever gets texts stands for each of them."""
+        if name not in self._texts:
+            self._texts[name] = self._found_texts(name)
+        return self._texts[name]
+
+    def _found_texts(self, name: Name) -> list[Name]:
         forms: list[Name] = [()]
         for part in name:
             ways = [(part,)] if isinstance(part, str) else self._forms(part)
@@ -145,6 +152,65 @@ def _joined(parts: Iterable[Part]) -> Name:
         elif part != "":
             made.append(part)
     return tuple(made)
+
+
+class Alike:
+    """Finds, among the names that were added, those that can be the same text as another one that is not equal."""
+
+    def __init__(self, naming: Naming) -> None:
+        self._naming = naming
+        self._named: dict[Name, list[Point]] = {}
+        self._names: list[Name] = []
+        self._open: dict[str, list[Name]] = {}
+        """The names with holes, by the text before the first one."""
+        self._prefixes: list[str] = []
+        self._texts: list[tuple[str, int]] = []
+        """The names that are all text, with their numbers among the names."""
+
+    def add(self, point: Point) -> None:
+        """Add a step."""
+        name = self._naming.name(point)
+        if name not in self._named:
+            self._named[name] = []
+            self._names.append(name)
+            for form in self._naming.texts(name):
+                self._add(name, form)
+        self._named[name].append(point)
+
+    def _add(self, name: Name, form: Name) -> None:
+        prefix = _prefix(form)
+        if not _has_holes(form):
+            bisect.insort(self._texts, (prefix, len(self._names) - 1))
+            return
+        if prefix not in self._open:
+            self._open[prefix] = []
+            bisect.insort(self._prefixes, prefix)
+        self._open[prefix].append(name)
+
+    def like(self, point: Point) -> Iterator[Point]:
+        """The steps whose names can be that of one: each begins as the other does."""
+        name = self._naming.name(point)
+        for form in self._naming.texts(name):
+            for other in self._beginning_alike(_prefix(form), _has_holes(form)):
+                if other != name and any(can_be_equal(form, one) for one in self._naming.texts(other)):
+                    yield from self._named[other]
+
+    def _beginning_alike(self, prefix: str, is_open: bool) -> Iterator[Name]:
+        for length in range(len(prefix) + 1):
+            yield from self._open.get(prefix[:length], ())
+        for at in range(bisect.bisect_left(self._texts, (prefix, -1)), len(self._texts)):
+            text, number = self._texts[at]
+            if not (text.startswith(prefix) if is_open else text == prefix):
+                break
+            yield self._names[number]
+        for at in range(bisect.bisect_right(self._prefixes, prefix), len(self._prefixes) if is_open else 0):
+            if not self._prefixes[at].startswith(prefix):
+                break
+            yield from self._open[self._prefixes[at]]
+
+
+def _prefix(name: Name) -> str:
+    return name[0] if name and isinstance(name[0], str) else ""
 
 
 def can_be_equal(one: Name, other: Name) -> bool:

@@ -37,13 +37,14 @@ Part = str | Hole
 
 @attrs.frozen
 class Template:
-    """A name: literal text and holes in turn.
+    """A name: literal text and holes in turn; an `opaque` one is an expression that is no text as it is written.
 
     >>> str(Template(("fetch-", Hole("user.id"))))
     'fetch-{user.id}'
     """
 
     parts: tuple[Part, ...]
+    opaque: bool = attrs.field(default=False, eq=False, repr=False)
 
     def __str__(self) -> str:
         return "".join(part if isinstance(part, str) else f"{{{part.text}}}" for part in self.parts)
@@ -88,7 +89,7 @@ def template_of(node: ast.expr, constant: Constant, depth: int = 0) -> Template:
     'a-{n}-{x.id!r}'
     """
     if depth > _DEEPEST:
-        return _as_hole(node)
+        return _as_hole(node, depth)
     match node:
         case ast.Constant(value=str() | int() as value) if not isinstance(value, bool):
             return joined(str(value))
@@ -101,14 +102,16 @@ def template_of(node: ast.expr, constant: Constant, depth: int = 0) -> Template:
             return joined(*first.parts, *second.parts)
         case ast.BinOp(op=ast.Mod(), left=ast.Constant(value=str() as text), right=right):
             values = right.elts if isinstance(right, ast.Tuple) else [right]
-            return by_percent(text, [template_of(value, constant, depth + 1) for value in values]) or _as_hole(node)
+            return by_percent(text, [template_of(value, constant, depth + 1) for value in values]) or _as_hole(
+                node, depth
+            )
         case ast.Call(func=ast.Attribute(value=ast.Constant(value=str() as text), attr="format")):
             plain = [template_of(value, constant, depth + 1) for value in node.args]
             named = {one.arg or "**": template_of(one.value, constant, depth + 1) for one in node.keywords}
-            return by_format(text, plain, named) or _as_hole(node)
+            return by_format(text, plain, named) or _as_hole(node, depth)
         case ast.Name() | ast.Attribute():
-            return constant(node, depth + 1) or _as_hole(node)
-    return _as_hole(node)
+            return constant(node, depth + 1) or _as_hole(node, depth)
+    return _as_hole(node, depth)
 
 
 def _is_of_text(node: ast.expr) -> bool:
@@ -120,8 +123,8 @@ def _is_of_text(node: ast.expr) -> bool:
     return not (isinstance(node, ast.Constant) and not isinstance(node.value, str))
 
 
-def _as_hole(node: ast.expr) -> Template:
-    return Template((Hole(_text_of(node), term_of(node)),))
+def _as_hole(node: ast.expr, depth: int) -> Template:
+    return Template((Hole(_text_of(node), term_of(node)),), opaque=depth == 0)
 
 
 def _text_of(node: ast.expr) -> str:

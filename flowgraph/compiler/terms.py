@@ -15,6 +15,7 @@ contents of ``obj`` have the name ``obj.*``.
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterator
 
 import attrs
 
@@ -73,8 +74,8 @@ def term_of(node: ast.expr | None) -> Term:
             return _operation(node)
         case ast.Call():
             return _call(node)
-        case ast.Await():
-            return attrs.evolve(_mixed(node), fresh=True)
+        case ast.Await(value=value):
+            return FRESH if isinstance(value, ast.Call) else attrs.evolve(_mixed(node), fresh=True)
     return _mixed(node)
 
 
@@ -96,11 +97,21 @@ def _together(*terms: Term) -> Term:
 
 def _mixed(*nodes: ast.AST) -> Term:
     """Values of which it cannot be said how they go into the result."""
-    inside = [inner for node in nodes for inner in ast.walk(node)]
+    inside = [inner for node in nodes for inner in _walk(node)]
     names = {inner.id for inner in inside if isinstance(inner, ast.Name)}
     deep = {f"{inner.value.id}.*" for inner in inside if _is_deep(inner)}  # type: ignore[attr-defined]
     fresh = any(isinstance(inner, ast.Call | ast.Await) for inner in inside)
     return Term(perhaps=frozenset(names | deep), fresh=fresh)
+
+
+def _walk(node: ast.AST) -> Iterator[ast.AST]:
+    """A node and what is inside, but not inside a call that is awaited: its result is another's."""
+    stack = [node]
+    while stack:
+        node = stack.pop()
+        yield node
+        if not (isinstance(node, ast.Await) and isinstance(node.value, ast.Call)):
+            stack.extend(ast.iter_child_nodes(node))
 
 
 def _is_deep(node: ast.AST) -> bool:

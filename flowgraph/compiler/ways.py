@@ -59,6 +59,11 @@ class Ways:
         heads = frozenset(self.common(one, other))
         return other.number in self._onwards(one, heads, without)
 
+    def reached_from(self, points: Iterable[Point]) -> Points:
+        """The points that a run can come past after, or beside, one of some."""
+        starts = [target for point in points for target in self.next(point, frozenset())]
+        return self._reached(starts, lambda at: self._points[at].arrows, frozenset())
+
     def next(self, point: Point, without: Points, *, raised: bool = True) -> list[int]:
         """The points that can come next: also beside what is in a task or a branch of its own."""
         found = [arrow.target for arrow in point.arrows if raised or arrow.kind != "exception"]

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import ast
+import itertools
 from typing import TYPE_CHECKING
 
-from flowgraph.model.checkpoint import FAN_OUTS, STEP
+from flowgraph.model.checkpoint import FAN_OUTS, PROGRESS, STEP
 from flowgraph.model.graph import STEP_KINDS
 
 if TYPE_CHECKING:
@@ -68,3 +69,15 @@ def step_decorator(function: Defined) -> ast.Call | None:
             if meaning is not None and step_kind(getattr(meaning, "name", "")) == STEP:
                 return decorator
     return None
+
+
+def name_and_handler(call: ast.Call, kind: str) -> tuple[ast.expr | None, ast.expr | None]:
+    """The name and the handler that a call of a word is given; None for what is not there, or is in a ``*``.
+
+    All words but those that are `POSITIONAL` take them by keyword too.
+    """
+    plain = list(itertools.takewhile(lambda argument: not isinstance(argument, ast.Starred), call.args))
+    given = {} if kind in POSITIONAL else {keyword.arg: keyword.value for keyword in call.keywords}
+    name = plain[0] if plain else given.get("message" if kind == PROGRESS else "name")
+    handler = plain[1] if len(plain) > 1 else given.get("handler")
+    return (None if kind in WITHOUT_NAME else name), (handler if kind in WITH_HANDLER else None)

@@ -36,7 +36,7 @@ class Own:
     async def flow(self):
         await self.method()
 
-async def local(n=1):
+async def local(n=1, own: Own | None = None):
     await step("local", page)
 
 @workflow
@@ -134,7 +134,8 @@ def test_a_graph_holds_where_nothing_has_changed(load: Load) -> None:
         ("from .more import deep", "async def deep():\n    pass"),
         ("s = step\n", "s = step.map\n"),
         ("async def page():", "\nasync def page():"),
-        ("async def local(n=1)", "async def local(n=2)"),
+        ("async def local(n=1,", "async def local(n=2,"),
+        ("own: Own | None", "own: Steps | None"),
         ("async def page():\n    return 1", "async def page():\n    return await step('below', print)"),
     ],
     ids=lambda text: text[:20],

@@ -507,3 +507,17 @@ HANDLERS_AT_WORK = ["lambda: n.get(1)", "lambda: len(xs)", "fetching", "functool
 def test_what_a_handler_awaits_is_its_work(handler: str) -> None:
     graph = graph_of(f"await step('a', {handler})", "async def fetching(client):\n    return await client.get()\n")
     assert [node.kind for node in graph.nodes] == ["start", "step", "end"]
+
+
+BY_KEYWORD = [
+    ('await step.sleep(name="n", duration=3)', ("sleep", "n", {"duration": "3"})),
+    ('await step.progress(message="n")', ("progress", "n", {})),
+    ('await step.map("n", handler=f, items=xs)', ("map", "n", {"items": "xs"})),
+    ("await step(*xs)", ("step", "", {})),
+]
+
+
+@pytest.mark.parametrize(("call", "expected"), BY_KEYWORD)
+def test_a_name_may_be_given_by_keyword_where_the_language_takes_it(call: str, expected: tuple[object, ...]) -> None:
+    [node] = graph_of(call).steps
+    assert (node.kind, node.name, node.options) == expected

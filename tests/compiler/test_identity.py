@@ -209,6 +209,16 @@ CASES = [
     ),
     ("a constant in a variable", 'name = "a"\nawait step(name,f)\nawait step("a",f)', "", "FG101"),
     ("items of items", 'for p in xs:\n    for u in p.users:\n        await step(f"u-{u.id}",f)', "", "FG104"),
+    ("a variable twice", "await step(n, f)\nawait step(n, f)", "", "FG104"),
+    ("a variable in a loop", "for x in xs:\n    await step(n, f)", "", "FG104"),
+    ("a target as it is", "for x in xs:\n    await step(x, f)", "", ""),
+    ("a call twice", "await step(n(), f)\nawait step(n(), f)", "", "FG104"),
+    (
+        "a variable that a loop tries again",
+        "while True:\n    try:\n        return await step(n, f)\n    except ValueError:\n        pass",
+        "",
+        "FG305",
+    ),
 ]
 
 
