@@ -127,7 +127,7 @@ def _code_parts(value: object, depth: int = 0) -> Iterator[str]:
         yield from code_parts(code)
         yield from _value_parts(value.__defaults__)
         yield from _value_parts(tuple((value.__kwdefaults__ or {}).items()))
-        yield from _value_parts(tuple(value.__annotations__.items()))  # They say whose methods are called.
+        yield from _annotation_parts(value)
         for name, cell in zip(code.co_freevars, value.__closure__ or (), strict=True):
             yield name
             yield from _cell_parts(cell, depth)
@@ -136,6 +136,13 @@ def _code_parts(value: object, depth: int = 0) -> Iterator[str]:
     wrapped = getattr(value, "__wrapped__", None)
     if wrapped is not None and depth < _DEEPEST and not _is_workflow(value):
         yield from _code_parts(wrapped, depth + 1)
+
+
+def _annotation_parts(function: FunctionType) -> Iterator[str]:
+    """What parameters are annotated with, which says whose methods are called; a module may go by another name here."""
+    for name, annotation in function.__annotations__.items():
+        text = annotation if isinstance(annotation, str) else repr(annotation).replace(f"{function.__module__}.", "")
+        yield f"{name}: {type(annotation).__name__ if ' at 0x' in text else text}"
 
 
 _DEEPEST = 5
