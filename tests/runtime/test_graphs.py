@@ -6,6 +6,7 @@ import logging
 import subprocess
 import sys
 import textwrap
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +24,10 @@ from flowgraph import (
     step,
     workflow,
 )
+from flowgraph.compiler import compiling as compiling_module
 from flowgraph.model.store import UNKNOWN_GRAPH, GraphsOf
 from flowgraph.testing import VirtualClock
-from tests.runtime.support import AnyWorkflow, ended, nothing, opened, reached, record_of, steps_of
+from tests.runtime.support import AnyWorkflow, ended, nothing, opened, reached, record_of, steps_of, until
 
 NAME = "as-written"
 
@@ -219,6 +221,34 @@ async def test_a_cancellation_that_comes_while_the_graph_is_compiled_is_heard() 
         run = await runtime.start(flow)
         await run.cancel()
         assert await ended(run) is RunStatus.CANCELLED
+
+
+async def test_a_run_whose_graph_takes_long_is_not_taken_for_one_that_got_lost(
+    store: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun: list[int] = []
+    compiling, go_on = threading.Event(), threading.Event()
+
+    @workflow
+    async def flow() -> None:
+        await step("one", lambda: begun.append(1))
+
+    def slow(*values: Any) -> Any:
+        compiling.set()
+        assert go_on.wait(15)
+        return compile_at_once(*values)
+
+    compile_at_once = compiling_module._compile_loaded
+    monkeypatch.setattr(compiling_module, "_compile_loaded", slow)
+    async with opened(flow, store=store) as runtime:
+        run = await runtime.start(flow)
+        await until(compiling.is_set)
+        for _ in range(3):
+            await runtime._engine._membership._release_strays()
+        go_on.set()
+        await run.result()
+        assert begun == [1]
+        assert (await runtime._row(run.id)).epoch == 1
 
 
 # Errors and strict ----------------------------------------------------------------------------------------------------
