@@ -231,7 +231,7 @@ class Calling(Reading):
         options = tuple((keyword.arg or "**", ast.unparse(keyword.value)) for keyword in decorator.keywords)
         call = self._ast(node)
         self._note(name)
-        step = Step("step", name, span, body, options, span, names_given(call), results(arguments))
+        step = Step("step", name, span, body, options, span, names_given(call), results(arguments), meaning.node.name)
         return [*arguments, *self._spawned([step], span, awaited)]
 
     # Steps ------------------------------------------------------------------------------------------------------------
@@ -256,7 +256,8 @@ class Calling(Reading):
         paired = self._places.pair(node) is not None
         name_span = span if name_node is None or not paired else self._unit.span(name_node)
         uses = names_given(call) | self._captured(handler)
-        return [*before, Step(kind, name, span, body, options, name_span, uses, results(before))]
+        written = "" if handler is None else ast.unparse(handler)
+        return [*before, Step(kind, name, span, body, options, name_span, uses, results(before), written)]
 
     def _captured(self, handler: ast.expr | None) -> frozenset[str]:
         """The names that a handler defined inside this function takes from it."""

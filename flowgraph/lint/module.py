@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import attrs
 
 from flowgraph.compiler import Defined, Flow, Foreign, FunctionNode, Names, Template, Unit, words
+from flowgraph.lint.nodes import children
 from flowgraph.lint.settings import Settings
 
 N = TypeVar("N", bound=ast.AST)
@@ -114,30 +115,22 @@ class Module:
         """The call of the language that a node is; None where it is none."""
         return self._calls_by_node.get(node)
 
-    @cached_property
-    def _parents(self) -> dict[ast.AST, ast.AST]:
-        return {child: node for node in ast.walk(self.unit.tree) for child in ast.iter_child_nodes(node)}
-
     def around(self, node: ast.AST) -> Iterator[ast.AST]:
         """The nodes that a node is inside, from the nearest outwards."""
-        while (parent := self._parents.get(node)) is not None:
+        while (parent := self._nodes.parents.get(node)) is not None:
             yield parent
             node = parent
 
     @cached_property
-    def _nodes(self) -> dict[type[ast.AST], list[tuple[Any, Names, FunctionNode | None]]]:
-        found: dict[type[ast.AST], list[tuple[Any, Names, FunctionNode | None]]] = {}
-        for node, names, function in scopes(self.unit):
-            if isinstance(node, _KEPT):
-                found.setdefault(type(node), []).append((node, names, function))
-        return found
+    def _nodes(self) -> _Nodes:
+        return _Nodes(self.unit)
 
     def each(self, kind: type[N]) -> Iterator[tuple[N, Names, FunctionNode | None]]:
         """The statements, calls, lambdas or comprehensions of one kind, in no certain order.
 
         Each comes with the names of the scope, and the function, that it is in.
         """
-        yield from self._nodes.get(kind, ())
+        yield from self._nodes.by_kind.get(kind, ())
 
     def functions(self) -> Iterator[tuple[FunctionNode, Names, FunctionNode | None]]:
         """The functions of the file, in no certain order, with the names and the function around each."""
@@ -178,20 +171,36 @@ class Module:
         return self.unit.tree
 
 
-def scopes(unit: Unit) -> Iterator[tuple[ast.AST, Names, FunctionNode | None]]:
-    """All nodes of a file, each with the names of the scope that it is evaluated in, and the function around it."""
+class _Nodes:
+    """The nodes of a file: what each is in, and those of the kinds that are asked for, with the scopes that they are in."""
+
+    def __init__(self, unit: Unit) -> None:
+        self.parents: dict[ast.AST, ast.AST] = {}
+        self.by_kind: dict[type[ast.AST], list[tuple[Any, Names, FunctionNode | None]]] = {}
+        for node, names, function, inside in _walk(unit):
+            self.parents.update(dict.fromkeys(inside, node))
+            if isinstance(node, _KEPT):
+                self.by_kind.setdefault(type(node), []).append((node, names, function))
+
+
+def _walk(unit: Unit) -> Iterator[tuple[ast.AST, Names, FunctionNode | None, list[ast.AST]]]:
+    """All nodes of a file, each with the names and the function of the scope that it is evaluated in, and its children.
+
+    What belongs to a function but not to its body is evaluated in the scope around it.
+    """
     stack: list[tuple[ast.AST, Names, FunctionNode | None, ast.ClassDef | None]] = [(unit.tree, unit.names, None, None)]
     while stack:
         node, names, function, owner = stack.pop()
-        yield node, names, function
+        inside = children(node)
+        yield node, names, function, inside
         if not isinstance(node, FunctionNode):
-            inside = node if isinstance(node, ast.ClassDef) else owner
-            stack += [(child, names, function, inside) for child in ast.iter_child_nodes(node)]
+            of_class = node if isinstance(node, ast.ClassDef) else owner
+            stack += [(child, names, function, of_class) for child in inside]
             continue
-        outside = [*node.decorator_list, node.args, *([node.returns] if node.returns else [])]
-        stack += [(child, names, function, owner) for child in outside]
-        inner = names.of_function(node, owner)
-        stack += [(child, inner, node, None) for child in node.body]
+        inner, body = names.of_function(node, owner), set(node.body)
+        stack += [
+            (child, inner, node, None) if child in body else (child, names, function, owner) for child in inside
+        ]
 
 
 def _root(node: ast.expr) -> str:
