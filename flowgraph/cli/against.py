@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Iterator
 
-import attrs
-
+from flowgraph.cli.runs import asked
+from flowgraph.lint.against import Against, Breakage
 from flowgraph.model import FINISHED, RunQuery, RunRecord, RunStatus, StepRecord
 from flowgraph.model.difference import Change, Done, Hazards, OpenRun
 from flowgraph.model.graph import Graph
@@ -14,16 +14,12 @@ from flowgraph.runtime import Client
 _PAGE = 500
 
 
-@attrs.frozen
-class Harm:
-    """A change of a workflow, and the ids of the open runs that it would harm."""
-
-    workflow: str
-    change: Change
-    runs: tuple[str, ...]
+def against_store(url: str) -> Against:
+    """Hold code against the open runs of a store."""
+    return lambda graphs: asked(url, lambda client: harms(client, graphs))
 
 
-async def harms(client: Client, graphs: Iterable[Graph]) -> list[Harm]:
+async def harms(client: Client, graphs: Iterable[Graph]) -> list[Breakage]:
     """What the workflows of these graphs would do to the open runs of a store, in the order of workflows and paths.
 
     Runs of workflows that have no graph here are left alone: they may belong to other programs.
@@ -39,7 +35,7 @@ async def harms(client: Client, graphs: Iterable[Graph]) -> list[Harm]:
         async for run in open_runs(client, workflow):
             for change in hazards.of(run):
                 found.setdefault((workflow, change), {})[run.id] = None  # It may be seen twice, since it goes on.
-    return [Harm(workflow, change, tuple(runs)) for (workflow, change), runs in found.items()]
+    return [Breakage(workflow, change, "", tuple(runs)) for (workflow, change), runs in found.items()]
 
 
 async def open_runs(client: Client, workflow: str) -> AsyncIterator[OpenRun]:

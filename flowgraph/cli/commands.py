@@ -143,6 +143,9 @@ def run(
 @click.option("--fix", is_flag=True, help="Mend what can be mended safely.")
 @click.option("--diff", is_flag=True, help="Show what --fix would change, and change nothing.")
 @click.option("--strict", is_flag=True, help="Let warnings count, as errors do.")
+@click.option(
+    "--against", metavar="GRAPHS|STORE", help="Find what would harm runs: a file of graphs, or the URL of a store."
+)
 @click.option("--cache-dir", metavar="DIR", help="Where results are kept. Default: .flowgraph/cache/lint.")
 @click.option("--no-cache", is_flag=True, help="Keep no results, and use none.")
 @click.option("--stdin-filename", metavar="NAME", help="The name of the file that - reads from stdin.")

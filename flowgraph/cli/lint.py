@@ -18,12 +18,13 @@ from flowgraph.errors import FlowgraphError
 from flowgraph.lint import DEFAULT_FOLDER, Page, Report, Settings, Sources, lint, settings_for, written
 
 if TYPE_CHECKING:
+    from flowgraph.lint.against import Against
     from flowgraph.lint.fixes import Change
 
 STDIN = "-"
 _NAMELESS = "<stdin>"
 _UNHURRIED = (100_000, 20, 100)
-"""Syntax trees are many objects that go all at once: looking for garbage among them as often as usual costs a fourth."""
+"""Syntax trees are many objects that go all at once: to look for garbage among them as often as usual does not pay."""
 
 
 @attrs.frozen
@@ -43,6 +44,7 @@ class LintCommand:
     cache_dir: str | None
     no_cache: bool
     stdin_filename: str | None
+    against: str | None = None
 
 
 def execute(command: LintCommand) -> int:
@@ -67,8 +69,10 @@ def _executed(command: LintCommand) -> int:
     settings = _with_options(settings_for(paths), command)
     cache = _cache_folder(command, settings)
 
+    against = None if command.against is None else against_what(command.against)
+
     def check(changed: Mapping[str, bytes]) -> Report:
-        return lint(paths, settings, cache=cache, contents={**contents, **changed})
+        return lint(paths, settings, cache=cache, contents={**contents, **changed}, jobs=_cores(), against=against)
 
     if command.fix or command.diff:
         return _mend(command, check, Sources(contents))
@@ -109,6 +113,20 @@ def _cache_folder(command: LintCommand, settings: Settings) -> Path | None:
     if command.no_cache:
         return None
     return Path(command.cache_dir) if command.cache_dir else (settings.root or Path()) / DEFAULT_FOLDER
+
+
+def against_what(place: str) -> Against:
+    """What the code is held against: the graphs in a file, or the open runs of a store."""
+    from flowgraph.cli.against import against_store
+    from flowgraph.cli.graph_file import graphs_of
+    from flowgraph.lint.against import against_graphs
+
+    return against_store(place) if "://" in place else against_graphs(graphs_of(place))
+
+
+def _cores() -> int:
+    """How many processes can be at work at once."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 # Telling --------------------------------------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ import attrs
 
 from flowgraph.compiler import Defined, Foreign, FunctionNode, Names, words
 from flowgraph.lint.module import StepCall, step_call
+from flowgraph.lint.nodes import children
 
 WAITS = frozenset({"sleep", "sleep_until", "listen", "execute_workflow", "wait_for_workflow"})
 """The kinds for which a run suspends."""
@@ -75,7 +76,7 @@ class _Search:
                 if (found := self._call(node, step, awaited=inside_await)) is not None:
                     yield found
             inside_await = inside_await or self._waits(node)
-            stack += [(one, inside_await) for one in reversed(list(ast.iter_child_nodes(node))) if one is not handler]
+            stack += [(one, inside_await) for one in reversed(children(node)) if one is not handler]
 
     def _waits(self, node: ast.AST) -> bool:
         """Tell whether what is made inside a node is waited for before it is left."""
@@ -160,4 +161,4 @@ def own_nodes(body: Iterable[ast.AST]) -> Iterator[ast.AST]:
         node = stack.pop()
         if not isinstance(node, FunctionNode | ast.ClassDef | ast.Lambda):
             yield node
-            stack += reversed(list(ast.iter_child_nodes(node)))
+            stack += reversed(children(node))

@@ -40,6 +40,11 @@ class Exports:
             for module in _modules(PurePath(path)):
                 self._names[module] = self._names.get(module, frozenset()) | given
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Exports) and self._names == other._names
+
+    __hash__ = None  # type: ignore[assignment]
+
     def __le__(self, other: Exports) -> bool:
         return all(names <= other._names.get(module, frozenset()) for module, names in self._names.items())
 
@@ -48,25 +53,17 @@ class Exports:
         return Exports(self._names)
 
     def are_used_in(self, content: bytes) -> bool:
-        """Tell whether the bytes of a file import one of the names, or a module and one of its names."""
+        """Tell whether the bytes of a file import one of the names, or a module, and use one of its names."""
         if not self._names:
             return False
-        for module, block in _FROM.findall(content):
+        words = _IMPORT.findall(content)
+        for module, names in _FROM.findall(content):
             given = self._names.get(module.rpartition(b".")[2] or _PACKAGE)
-            if given is not None and (b"*" in block or not given.isdisjoint(_NAME.findall(block))):
+            if given is not None and (b"*" in names or not given.isdisjoint(_NAME.findall(names))):
                 return True
-            if self._have_a_module_in(block, content):
-                return True
-        return any(self._have_a_module_in(block, content) for block in _IMPORT.findall(content))
-
-    def _have_a_module_in(self, block: bytes, content: bytes) -> bool:
-        """``import shop.flow`` or ``from shop import flow``, with ``flow.step`` somewhere."""
-        return any(
-            b"." + given in content
-            for name in _WORD.findall(block)
-            if name in self._names
-            for given in self._names[name]
-        )
+            words.append(names)
+        modules = self._names.keys() & set(_WORD.findall(b" ".join(words)))
+        return any(b"." + given in content for module in modules for given in self._names[module])
 
     def plain(self) -> dict[str, list[str]]:
         """As JSON values."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property, partial
 from hashlib import sha256
 from pathlib import Path
@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from flowgraph.lint.cache import Cache
-from flowgraph.lint.checking import Checked, Read, check
+from flowgraph.lint.checking import Checked, Read
+from flowgraph.lint.checks import Checks
 from flowgraph.lint.records import plain, restored
 from flowgraph.lint.report import Failure
 from flowgraph.lint.selection import Entry, Selection, selection
@@ -32,10 +33,12 @@ Facts = Mapping[str, Mapping[str, Any]]
 class Inspector:
     """Checks files, concludes and judges, with the rules that the settings select."""
 
-    def __init__(self, settings: Settings, cache: Cache, sources: Sources) -> None:
+    def __init__(self, settings: Settings, cache: Cache, sources: Sources, jobs: int) -> None:
         self._settings = settings
         self._cache = cache
         self._sources = sources
+        self._checks = Checks(lambda: self._rules, settings, jobs)
+        self._keys: dict[str, str] = {}
         self._digests: dict[str, str | None] = {}
 
     @cached_property
@@ -51,17 +54,27 @@ class Inspector:
         self._cache.keep(key, chosen.plain())
         return chosen
 
-    def check(self, path: str, content: bytes) -> Checked:
-        """What is known of a file."""
+    def known(self, path: str, content: bytes) -> Checked | None:
+        """What was found out about a file earlier; None lets it be checked, for `checked` to tell."""
         key = self._cache.key("file", path, str(Path(path).absolute()), self._choice, content)
         known = self._cache.find(key, partial(_restored, path))
         if known is not None and all(self._digest(file) == digest for file, digest in known[0].items()):
             return known[1]
-        read: Read = {}
-        checked = _named_alike(check(path, content, self._rules, self._settings, read))
-        if not checked.failures:
-            self._cache.keep(key, _record(checked, read))
-        return checked
+        self._keys[path] = key
+        self._checks.add(path, content)
+        return None
+
+    def checked(self) -> Iterator[Checked]:
+        """What is known of the files that were not known, in any order."""
+        for result in self._checks.results():
+            checked = _named_alike(result.checked)
+            if not checked.failures:
+                self._cache.keep(self._keys[checked.path], _record(checked, result.read))
+            yield checked
+
+    def close(self) -> None:
+        """Leave nothing running."""
+        self._checks.close()
 
     def conclude(self, facts: Facts) -> tuple[list[Diagnostic], list[Failure]]:
         """What the rules about the project find in the facts, and what broke."""
@@ -98,7 +111,7 @@ class Inspector:
 
     @cached_property
     def _choice(self) -> str:
-        return json.dumps([sorted(self.selection.selected), self._settings.extend_io])
+        return json.dumps([sorted(self.selection.selected), self._settings.extend_io, self._settings.against])
 
     def _digest(self, file: str) -> str | None:
         """The digest of another file that was read: once for all that rest on it."""

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from flowgraph.compiler import Class, Defined, Foreign, FunctionNode, Meaning, Names, Unit, Value, dotted_name, words
 from flowgraph.lint.module import Module
+from flowgraph.lint.nodes import children
 from flowgraph.lint.origins import origin
 
 _FRAMEWORKS = frozenset(
@@ -158,7 +159,7 @@ class _File:
                 for name in around:
                     found[name].add(mentioned)
             if not isinstance(node, _LEAVES):
-                stack += [(child, around) for child in ast.iter_child_nodes(node)]
+                stack += [(child, around) for child in children(node)]
         return found
 
 

@@ -172,7 +172,7 @@ class Module:
 
 
 class _Nodes:
-    """The nodes of a file: what each is in, and those of the kinds that are asked for, with the scopes that they are in."""
+    """The nodes of a file: what each is in, and those of the kinds that are asked for, with their scopes."""
 
     def __init__(self, unit: Unit) -> None:
         self.parents: dict[ast.AST, ast.AST] = {}
@@ -198,9 +198,7 @@ def _walk(unit: Unit) -> Iterator[tuple[ast.AST, Names, FunctionNode | None, lis
             stack += [(child, names, function, of_class) for child in inside]
             continue
         inner, body = names.of_function(node, owner), set(node.body)
-        stack += [
-            (child, inner, node, None) if child in body else (child, names, function, owner) for child in inside
-        ]
+        stack += [(child, inner, node, None) if child in body else (child, names, function, owner) for child in inside]
 
 
 def _root(node: ast.expr) -> str:

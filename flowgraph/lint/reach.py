@@ -10,6 +10,7 @@ import attrs
 
 from flowgraph.compiler import Defined, Flow, FunctionNode, Names, Unit
 from flowgraph.lint.module import Module, step_call
+from flowgraph.lint.nodes import children
 from flowgraph.lint.rule import related
 from flowgraph.model.diagnostic import Related
 
@@ -82,7 +83,7 @@ def _evaluated(body: list[ast.stmt], names: Names, function: FunctionNode) -> It
         skipped: ast.AST | None = None
         if isinstance(node, ast.Call) and (call := step_call(node, names, function)) is not None:
             skipped = call.handler
-        stack += [child for child in reversed(list(ast.iter_child_nodes(node))) if child is not skipped]
+        stack += [child for child in reversed(children(node)) if child is not skipped]
 
 
 @lru_cache(maxsize=1)

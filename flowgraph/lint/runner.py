@@ -1,28 +1,30 @@
-"""A whole lint: which files, what the rules say of each, what follows from all of them together.
+"""A whole lint: what the rules say of each file, and what follows from all of them together.
 
-First every file's bytes are looked at; those that mention flowgraph are checked at once, and nothing is kept of the
-others. What the checked ones give on decides which others have to do with workflows after all (`exports`). What the
-last lint found out about that is a hint by which one look at each file is enough; where it was wrong they are looked
-at again. At the end the rules about the whole project conclude, and the comments in the files are held against it all.
+The rules about the whole project conclude from the facts of all files. A finding in a helper is told once, however many
+workflows have it. Then the comments in the files, and the settings for single files, are held against all findings.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+import attrs
 
 from flowgraph.lint.cache import Cache
-from flowgraph.lint.checking import Checked, comments_in, unreadable
-from flowgraph.lint.exports import Exports, mentions
-from flowgraph.lint.files import python_files
+from flowgraph.lint.checking import Checked, comments_in
 from flowgraph.lint.inspector import Inspector
 from flowgraph.lint.report import Report
 from flowgraph.lint.settings import Settings
 from flowgraph.lint.sources import Sources
 from flowgraph.lint.suppressions import Comment
+from flowgraph.lint.survey import Survey
 from flowgraph.lint.verdicts import held_against, verdicts
 from flowgraph.model.diagnostic import Diagnostic
+
+if TYPE_CHECKING:
+    from flowgraph.lint.against import Against
 
 
 def lint(
@@ -31,6 +33,8 @@ def lint(
     *,
     cache: Path | None = None,
     contents: Mapping[str, bytes] | None = None,
+    jobs: int = 1,
+    against: Against | None = None,
 ) -> Report:
     r"""Check files, and the files below folders.
 
@@ -39,6 +43,8 @@ def lint(
         settings: what is checked; by default all rules that are on.
         cache: the folder in which results are kept; None keeps none.
         contents: what stands for the contents of files; a path in it need not exist.
+        jobs: in how many processes files may be checked, if there are many.
+        against: what the workflows are held against (FG604); see `against_graphs`.
 
     Raises:
         BadSettings: a path does not exist, or a setting means nothing.
@@ -49,94 +55,41 @@ def lint(
     >>> found.code, found.line, found.column
     ('FG107', 3, 27)
     """
-    kept = Cache(cache)
-    run = _Run(paths, settings or Settings(), kept, Sources(contents))
-    run.look()
-    report = run.report()
+    settings = attrs.evolve(settings or Settings(), against=against is not None)
+    kept, sources = Cache(cache), Sources(contents)
+    inspector = Inspector(settings, kept, sources, jobs)
+    try:
+        survey = Survey(paths, settings, kept, sources, inspector)
+        survey.make()
+    finally:
+        inspector.close()
+    report = _Conclusion(paths, settings, inspector, survey).report(against)
     kept.trim()
     return report
 
 
-class _Run:
-    """One lint at work."""
+class _Conclusion:
+    """What follows from all files of a survey together."""
 
-    def __init__(self, paths: Sequence[str], settings: Settings, cache: Cache, sources: Sources) -> None:
+    def __init__(self, paths: Sequence[str], settings: Settings, inspector: Inspector, survey: Survey) -> None:
         self._paths = paths
         self._settings = settings
-        self._cache = cache
-        self._sources = sources
-        self._inspector = Inspector(settings, cache, sources)
-        self._exports = Exports()
-        self._checked: dict[str, Checked] = {}
-        self._scanned = 0
+        self._inspector = inspector
+        self._survey = survey
+        self._checked = survey.checked
 
-    def look(self) -> None:
-        """Check all files that have to do with workflows."""
-        key = self._cache.key("exports", *(str(Path(path).absolute()) for path in self._paths))
-        looked_for = hint = self._cache.find(key, Exports.restored) or Exports()
-        candidates = self._look_at_all(hint)
-        while True:
-            if not self._exports <= looked_for:
-                looked_for = self._exports.copy()
-                candidates = self._importers(looked_for)
-            if not self._check_candidates(candidates):
-                break
-        if not (self._exports <= hint and hint <= self._exports):
-            self._cache.keep(key, self._exports.plain())
-
-    def _look_at_all(self, hint: Exports) -> list[str]:
-        """Check the files that mention flowgraph or are given by name; returns the others that may import from them."""
-        candidates = []
-        given = {os.path.normpath(path) for path in self._paths}
-        for path in python_files(self._paths, self._settings, self._sources.contents):
-            self._scanned += 1
-            try:
-                content = self._sources.read(path)
-            except OSError as error:
-                self._checked[path] = unreadable(path, b"", error)
-                continue
-            if mentions(content) or path in given:
-                self._check(path, content)
-            elif hint.are_used_in(content):
-                candidates.append(path)
-        return candidates
-
-    def _importers(self, exports: Exports) -> list[str]:
-        """The files that are not checked yet, and may import something of what others give on."""
-        files = python_files(self._paths, self._settings, self._sources.contents)
-        return [path for path in files if path not in self._checked and exports.are_used_in(self._content(path))]
-
-    def _check_candidates(self, candidates: Iterable[str]) -> bool:
-        """Check those that do import something; tells whether there was one."""
-        fresh = [path for path in candidates if path not in self._checked]
-        contents = ((path, self._content(path)) for path in fresh)
-        chosen = [(path, content) for path, content in contents if self._exports.are_used_in(content)]
-        for path, content in chosen:
-            self._check(path, content)
-        return bool(chosen)
-
-    def _content(self, path: str) -> bytes:
-        try:
-            return self._sources.read(path)
-        except OSError:  # It has gone since it was looked at first.
-            return b""
-
-    def _check(self, path: str, content: bytes) -> None:
-        checked = self._inspector.check(path, content)
-        self._checked[path] = checked
-        self._exports.add(path, checked.exports)
-
-    def report(self) -> Report:
+    def report(self, against: Against | None) -> Report:
         """What came out."""
         checked = [self._checked[path] for path in sorted(self._checked)]
         concluded, failures = self._inspector.conclude({one.path: one.facts for one in checked if one.facts})
-        findings = _once([*(found for one in checked for found in one.findings), *concluded])
+        compared = () if against is None else _compared(checked, against)
+        findings = _once([*(found for one in checked for found in one.findings), *concluded, *compared])
         return Report(
             tuple(sorted(self._settled(findings), key=_place)),
             (*(failure for one in checked for failure in one.failures), *failures),
             sum(one.workflows for one in checked),
             sum(one.workflows > 0 for one in checked),
-            self._scanned,
+            self._survey.scanned,
         )
 
     def _settled(self, findings: Iterable[Diagnostic]) -> Iterator[Diagnostic]:
@@ -155,7 +108,7 @@ class _Run:
         """The comments of the checked files, and of others in which something was found."""
         comments = {one.path: one.comments for one in self._checked.values() if one.comments}
         others = {path for path in paths if path not in self._checked}
-        return {**comments, **{path: comments_in(self._content(path)) for path in others}}
+        return {**comments, **{path: comments_in(self._survey.content(path)) for path in others}}
 
     def _can_tell(self, path: str, code: str) -> bool:
         """Tell whether a code would have been found: some findings need other files than those that were checked."""
@@ -166,6 +119,14 @@ class _Run:
             return False
         alone = not any(Path(given).is_dir() for given in self._paths)
         return not alone or (checked.workflows > 0 and code not in self._inspector.selection.about_project)
+
+
+def _compared(checked: Iterable[Checked], against: Against) -> Iterator[Diagnostic]:
+    """What the workflows of the checked files would break."""
+    from flowgraph.lint.rules.breaks_open_runs import BreaksOpenRuns
+
+    rule = BreaksOpenRuns()
+    yield from rule.compare({one.path: one.facts[rule.code] for one in checked if rule.code in one.facts}, against)
 
 
 def _once(findings: Iterable[Diagnostic]) -> list[Diagnostic]:

@@ -35,6 +35,7 @@ class Settings:
         exclude: patterns of paths that are not looked at.
         extend_io: further modules and functions that FG402 takes for input and output, as full names.
         root: the folder from which patterns count; None for the working folder.
+        against: the graphs of the workflows are kept for a comparison with what they were.
     """
 
     select: tuple[str, ...] | None = None
@@ -44,6 +45,7 @@ class Settings:
     exclude: tuple[str, ...] = ()
     extend_io: tuple[str, ...] = ()
     root: Path | None = None
+    against: bool = False
 
     def is_excluded(self, path: str) -> bool:
         """Tell whether a file or a folder is not looked at."""

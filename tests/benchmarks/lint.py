@@ -2,11 +2,11 @@
 
     python tests/benchmarks/lint.py [--rounds 3] [--quick]
 
-The tree has 4,000 files, of which 1 % have to do with workflows (`sources.py` makes it, the same each time). The floor is
-a process that imports LibCST, reads all files and parses those with workflows with it. Every contender is a process of its
-own, timed from outside; the rounds go A B C A B C …, a ratio is taken within its round, and the table shows medians. ruff,
-flake8 and Fixit take part where they are installed beside this Python. Nothing here asserts a time; the targets are those
-of issue 3, for the full size.
+The tree has 4,000 files, of which 1 % have to do with workflows (`sources.py` makes it, the same each time). The floor
+is a process that imports LibCST, reads all files and parses those with workflows with it. Every contender is a process
+of its own, timed from outside; the rounds go A B C A B C …, a ratio is taken within its round, and the table shows
+medians. ruff, flake8 and Fixit take part where they are installed beside this Python. Nothing here asserts a time; the
+targets are those of issue 3, for the full size.
 """
 
 from __future__ import annotations

@@ -10,8 +10,10 @@ from typing import Any
 import pytest
 
 from flowgraph import Client, Graph, Run, Runtime, compile_source, step, workflow
-from flowgraph.cli.against import Harm, harms
+from flowgraph.cli.against import harms
+from flowgraph.lint.against import Breakage
 from flowgraph.testing import VirtualClock
+from tests.cli.shell import Here
 from tests.runtime.support import reached
 
 HEAD = "from flowgraph import step, workflow\n@workflow\nasync def order(wait_first):\n    "
@@ -60,8 +62,8 @@ def store(folder: Path) -> str:
     return url
 
 
-def asked(store: str, ask: Callable[[Client], Awaitable[list[Harm]]]) -> list[Harm]:
-    async def asking() -> list[Harm]:
+def asked(store: str, ask: Callable[[Client], Awaitable[list[Breakage]]]) -> list[Breakage]:
+    async def asking() -> list[Breakage]:
         async with Client(store) as client:
             return await ask(client)
 
@@ -91,3 +93,17 @@ def test_runs_are_harmed_by_what_they_have_done(
 def test_runs_of_other_programs_are_left_alone(store: str) -> None:
     other = compile_source("from flowgraph import step, workflow\n@workflow\nasync def other(): ...\n")
     assert asked(store, lambda client: harms(client, other)) == []
+
+
+def test_lint_against_a_store_tells_the_runs_that_are_harmed(store: str, here: Here) -> None:
+    Path("flow.py").write_text(HEAD + SAME.replace('"charge"', '"charge-card"'), encoding="utf-8")
+    done = here("lint", "--against", store, "--output-format", "concise")
+    assert 'flow.py:6:11: FG604 step "charge" of order is renamed to "charge-card": ' in done.out
+    assert "(open: after)" in done.out
+
+
+def test_lint_against_a_store_that_is_not_there_says_so(here: Here) -> None:
+    Path("flow.py").write_text(HEAD + SAME, encoding="utf-8")
+    done = here("lint", "--against", "sqlite:///nowhere.db")
+    assert done.code == 2
+    assert done.err.startswith("flowgraph: There is no store at ")

@@ -13,6 +13,7 @@ from pathlib import Path
 import click
 import pytest
 
+from flowgraph import compile_source
 from flowgraph.cli.commands import flowgraph
 from flowgraph.lint import FORMATS, all_rules
 from tests.cli.shell import ROOT, WATCHDOG_S, Here, Shell, command, read_until
@@ -293,3 +294,38 @@ def test_a_rule_that_is_none(here: Here) -> None:
     assert done.sentence == (
         "flowgraph: There is no rule 'invalid-nam'; did you mean invalid-name? `flowgraph rule` lists them all."
     )
+
+
+RENAMED = FLOW.replace('"one"', '"uno"')
+
+
+def graphs(name: str, text: str) -> str:
+    """A file with the graphs of a source, as JSON."""
+    [graph] = compile_source(text, "old.py")
+    Path(name).write_text(json.dumps(graph.to_json()), encoding="utf-8")
+    return name
+
+
+def test_against_a_file_of_graphs_a_renamed_step_is_found(here: Here) -> None:
+    write(flow=RENAMED)
+    done = here("lint", "--against", graphs("old.json", FLOW), "--output-format", "concise")
+    assert done.code == 0
+    assert done.out.splitlines()[0].startswith('flow.py:5:11: FG604 step "one" of flow is renamed to "uno": ')
+    assert here("lint", "--against", "old.json", "--strict").code == 1
+
+
+def test_against_what_it_was_nothing_is_found(here: Here) -> None:
+    write(flow=FLOW)
+    assert here("lint", "--against", graphs("old.json", FLOW), "--strict").code == 0
+    assert here("lint").code == 0  # What was kept of the comparison does no harm.
+
+
+def test_a_workflow_that_is_gone_is_found_where_it_was(here: Here) -> None:
+    write(flow=FLOW.replace("flow()", "other()"))
+    done = here("lint", "--against", graphs("old.json", FLOW), "--output-format", "concise")
+    assert "old.py:1:1: FG604 workflow 'flow' is removed" in done.out
+
+
+def test_a_comparison_may_be_accepted_by_a_comment(here: Here) -> None:
+    write(flow=RENAMED.replace("print)", "print)  # flowgraph: ignore[FG604] no run is open"))
+    assert here("lint", "--against", graphs("old.json", FLOW), "--strict").code == 0

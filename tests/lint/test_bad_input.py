@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from flowgraph.lint import Settings
-from tests.lint.project import FLOW, TWICE, Project, short
+from tests.lint.project import TWICE, Project, short
 
 MENTION = "import flowgraph\n"
 
@@ -51,10 +51,9 @@ def test_what_is_not_python_is_a_finding(project: Project, content: str | bytes,
 
 def test_files_that_cannot_be_read_are_findings(project: Project) -> None:
     project.write(good=TWICE, secret=MENTION)
-    os.symlink("nowhere", "broken.py")
-    os.symlink("loop.py", "loop.py")
-    os.symlink("nowhere", ".#lock.py")
-    os.chmod("secret.py", 0)
+    for name, target in {"broken.py": "nowhere", "loop.py": "loop.py", ".#lock.py": "nowhere"}.items():
+        Path(name).symlink_to(target)
+    Path("secret.py").chmod(0)
     is_readable = os.access("secret.py", os.R_OK)  # Everything is, for root.
     report = project.lint()
     messages = {one.path: one.message for one in report.findings}
@@ -108,10 +107,9 @@ def test_a_hundred_levels_of_nesting(project: Project) -> None:
 
 
 def test_two_thousand_steps_in_a_function(project: Project) -> None:
-    steps = "".join(f'    await step("step-{number}", print)\n' for number in range(2_000))
-    project.write(
-        flow=f"from flowgraph import step, workflow\n@workflow\nasync def flow():\n{steps}    await step('step-0', print)\n"
-    )
+    names = [*range(2_000), 0]
+    steps = "".join(f'    await step("step-{name}", print)\n' for name in names)
+    project.write(flow=f"from flowgraph import step, workflow\n@workflow\nasync def flow():\n{steps}")
     report = project.lint()
     assert report.failures == ()
     assert short(report) == ["flow.py:2004 FG101"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
@@ -54,9 +53,9 @@ def test_each_file_is_checked_once(project: Project) -> None:
 def test_links_inside_a_folder_are_checked_where_they_lead(project: Project) -> None:
     project.write(shop__flow=TWICE)
     project.put("elsewhere/other.py", TWICE)
-    os.symlink("flow.py", "shop/link.py")
-    os.symlink("../elsewhere/other.py", "shop/other.py")
-    os.symlink("..", "shop/round")
+    Path("shop/link.py").symlink_to("flow.py")
+    Path("shop/other.py").symlink_to("../elsewhere/other.py")
+    Path("shop/round").symlink_to("..")
     assert project.found("shop") == ["shop/flow.py:8 FG101", "shop/other.py:8 FG101"]
 
 

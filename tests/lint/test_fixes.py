@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import stat
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -89,7 +88,7 @@ def test_nothing_is_written_before_it_is_asked_for(project: Project) -> None:
     assert file.read_bytes() == before == change.before
     change.write()
     assert file.read_bytes() == change.after
-    assert sorted(os.listdir()) == ["flow.py"]
+    assert [path.name for path in project.folder.iterdir()] == ["flow.py"]
 
 
 def test_rights_and_links_stay(project: Project) -> None:
@@ -107,14 +106,21 @@ def test_the_change_as_a_diff(project: Project) -> None:
     project.write(flow=f'{HEAD}    step("a", f)')
     [change] = mend().changes
     assert change.diff() == (
-        "--- flow.py\n+++ flow.py\n@@ -1,4 +1,4 @@\n from flowgraph import step, workflow\n @workflow\n async def flow(f):\n"
+        "--- flow.py\n+++ flow.py\n@@ -1,4 +1,4 @@\n"
+        " from flowgraph import step, workflow\n @workflow\n async def flow(f):\n"
         '-    step("a", f)\n\\ No newline at end of file\n+    await step("a", f)\n\\ No newline at end of file\n'
     )
 
 
 def test_a_helper_of_another_file_is_mended_once(project: Project) -> None:
     project.write(
-        flow="from helpers import charge\nfrom flowgraph import workflow\n@workflow\nasync def flow():\n    await charge()\n",
+        flow="""
+        from helpers import charge
+        from flowgraph import workflow
+        @workflow
+        async def flow():
+            await charge()
+        """,
         helpers='from flowgraph import step\nasync def charge():\n    step("a", print)\n',
     )
     [change] = mend().changes

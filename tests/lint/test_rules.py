@@ -6,7 +6,9 @@ import re
 
 import pytest
 
+from flowgraph.compiler import compile_source
 from flowgraph.lint import Rule, Settings, all_rules, lint
+from flowgraph.lint.against import against_graphs
 from flowgraph.lint.rule import CommentRule, source_of
 from flowgraph.model.diagnostic import Diagnostic
 
@@ -14,7 +16,10 @@ from flowgraph.model.diagnostic import Diagnostic
 def findings(rule: Rule, text: str) -> list[Diagnostic]:
     """What one rule says; those about comments need the findings of the others."""
     settings = Settings(select=("FG",) if isinstance(rule, CommentRule) else (rule.code,))
-    report = lint(["case.py"], settings, contents={"case.py": text.encode("utf-8", "surrogatepass")})
+    old = getattr(rule, "OLD", None)
+    against = None if old is None else against_graphs(compile_source(source_of(old), "old.py"))
+    contents = {"case.py": text.encode("utf-8", "surrogatepass")}
+    report = lint(["case.py"], settings, contents=contents, against=against)
     assert report.failures == ()
     return [found for found in report.findings if found.code == rule.code]
 

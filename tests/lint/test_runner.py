@@ -29,18 +29,34 @@ def test_a_finding_in_a_helper_is_told_once_however_many_workflows_have_it(proje
     project.write(
         a=user.format("a"),
         b=user.format("b"),
-        helpers='import random\nfrom flowgraph import step\nasync def charge():\n    await step("a", print, random.random())\n',
+        helpers="""
+        import random
+        from flowgraph import step
+        async def charge():
+            await step("a", print, random.random())
+        """,
     )
-    assert project.found() == ["helpers.py:4 FG401"]
+    assert project.found() == ["helpers.py:5 FG401"]
 
 
 def test_a_finding_in_a_helper_outside_of_the_paths_is_told(project: Project) -> None:
     project.write(
-        shop__flow="from flowgraph import workflow\nfrom .helpers import charge\n@workflow\nasync def f():\n    await charge()\n",
-        shop__helpers='from flowgraph import step\nasync def charge():\n    await step("a", print)\n    await step("a", print)\n',
+        shop__flow="""
+        from flowgraph import workflow
+        from .helpers import charge
+        @workflow
+        async def f():
+            await charge()
+        """,
+        shop__helpers="""
+        from flowgraph import step
+        async def charge():
+            await step("a", print)
+            await step("a", print)
+        """,
     )
     project.put("shop/__init__.py", "")
-    assert project.found("shop/flow.py") == ["shop/helpers.py:4 FG101"]
+    assert project.found("shop/flow.py") == ["shop/helpers.py:5 FG101"]
     [found] = project.lint("shop/flow.py").findings
     assert [other.path for other in found.related] == ["shop/helpers.py", "shop/flow.py"]
 
@@ -60,12 +76,12 @@ def test_a_text_that_is_not_saved_is_checked_in_the_place_of_the_file(project: P
 def test_a_rule_that_breaks_does_not_keep_the_others_from_theirs(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(InvalidName, "check", lambda *_: [][1])
+    monkeypatch.setattr(InvalidName, "check", lambda *_: {}["no"])
     project.write(a=TWICE, b=TWICE.replace("flow()", "other()"))
     report = project.lint()
     assert short(report) == ["a.py:8 FG101", "b.py:8 FG101"]
     assert [str(failure) for failure in report.failures] == [
-        f"rule FG107 broke on {name}: IndexError: list index out of range. This is a fault of flowgraph: report it with "
+        f"rule FG107 broke on {name}: KeyError: 'no'. This is a fault of flowgraph: report it with "
         f"that file, and leave the file out with --exclude meanwhile."
         for name in ("a.py", "b.py")
     ]
