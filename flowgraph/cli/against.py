@@ -39,12 +39,16 @@ async def harms(client: Client, graphs: Iterable[Graph]) -> list[Breakage]:
 
 
 async def open_runs(client: Client, workflow: str) -> AsyncIterator[OpenRun]:
-    """The runs of a workflow that are not finished, with what they have done."""
+    """The runs of a workflow that are not finished, with what they have done, and their graphs."""
+    graphs: dict[str, Graph | None] = {}
     for status in RunStatus:
         if status not in FINISHED:
             async for record in _of_status(client, workflow, status):
                 whole = await (await client.get(record.id)).describe()
-                yield OpenRun(whole.id, workflow, tuple(_done(whole.steps)))
+                fingerprint = whole.fingerprint or ""
+                if fingerprint not in graphs:
+                    graphs[fingerprint] = await client.graph(record.id)
+                yield OpenRun(whole.id, workflow, tuple(_done(whole.steps)), graphs[fingerprint])
 
 
 async def _of_status(client: Client, workflow: str, status: RunStatus) -> AsyncIterator[RunRecord]:

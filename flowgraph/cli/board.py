@@ -32,6 +32,7 @@ from flowgraph.model.checkpoint import (
     STEP,
     WAIT_FOR_WORKFLOW,
 )
+from flowgraph.model.plan import UNPLANNED
 
 KEPT_STEPS = 100
 """So many finished steps of one parent are kept, and a fifth of it below a parent that is itself finished."""
@@ -95,6 +96,7 @@ class Node:
         failures: its last failed attempts: the rows that say so.
         counts: the items, if it is a map, for_each or batch.
         amounts: done and total, if it is a progress message that has them.
+        planned: whether the run's graph knows it; None where that is not known.
         folded: how many finished steps below it are counted only, and how many of them failed.
     """
 
@@ -110,6 +112,7 @@ class Node:
     failures: deque[Checkpoint] = attrs.field(factory=lambda: deque(maxlen=KEPT_FAILURES))
     counts: Counts | None = None
     amounts: tuple[float | None, float | None] = (None, None)
+    planned: bool | None = None
     children: dict[str, Node] = attrs.field(factory=dict)
     folded: int = 0
     folded_failed: int = 0
@@ -179,7 +182,7 @@ class Board:
     def _row(self, root: Node, row: Checkpoint) -> list[Node]:
         trail = self._found(root, row.path, row.started_us)
         parent, node = trail[-2:]
-        node.kind = row.kind
+        node.kind, node.planned = row.kind, is_planned(row)
         if row.kind in FAN_OUTS and node.counts is None:
             node.counts = Counts()
         match row.state:
@@ -273,6 +276,11 @@ def _keys(path: str) -> Iterable[str]:
 def _key(path: str) -> str:
     *_, last = _keys(path)
     return last
+
+
+def is_planned(row: Checkpoint) -> bool | None:
+    """Tell whether the graph knows the step of a row; None where the graph is not known."""
+    return None if row.node is None else row.node != UNPLANNED
 
 
 def is_item(step: Node | Checkpoint) -> bool:

@@ -209,6 +209,31 @@ def diff(old: str, new: str, output_format: str) -> int:
     return compare(old, new, output_format)
 
 
+@flowgraph.command()
+@click.argument("target", nargs=-1, required=True)
+@click.option(
+    "--output", "-o", metavar="FILE", default="flowgraph-graphs.json", show_default=True, help="The file to write."
+)
+@_json_option("Print what was built as a JSON object.")
+def build(target: tuple[str, ...], output: str, as_json: bool) -> int:
+    """Compile the graphs of workflows into a file, for deployments without source.
+
+    TARGET is file.py or module, with :workflow for one of its workflows. A worker finds the file through
+    FLOWGRAPH_GRAPHS or [tool.flowgraph] graphs, or, by its default name, beside the workflow's module. It is made with
+    the Python that the worker has, from the code that the worker has.
+
+    \b
+    Exit codes: 0 built; 1 built, and a graph has errors; 2 could not be built.
+
+    \b
+    Example:
+      flowgraph build shop.flows shop.reports -o build/flowgraph-graphs.json
+    """
+    from flowgraph.cli.build import build as build_file
+
+    return build_file(target, output, as_json=as_json)
+
+
 @flowgraph.group(invoke_without_command=True)
 @click.pass_context
 def runs(context: click.Context) -> None:

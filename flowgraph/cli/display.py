@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Protocol, TextIO
 
-from flowgraph.cli.plain import Teller
+from flowgraph.cli.plain import Teller, to_come_line
 from flowgraph.cli.view import Line, run_lines
 from flowgraph.cli.watch import POLL_S, Watch
 from flowgraph.errors import StoreError
@@ -29,7 +29,7 @@ TICK_S = 1.0
 class Display(Protocol):
     """Shows a run. `told` is for the rows that are committed meanwhile."""
 
-    def told(self, trail: Sequence[Node], row: Checkpoint) -> None: ...
+    def told(self, trail: Sequence[Node], row: Checkpoint, steps: tuple[int, int] | None) -> None: ...
 
     async def keep_showing(self, watch: Watch) -> None:
         """Show how things are until cancelled, then show it one last time."""
@@ -76,7 +76,7 @@ class LiveDisplay:
         self._file = file
         self._workflow = workflow
 
-    def told(self, trail: Sequence[Node], row: Checkpoint) -> None:
+    def told(self, trail: Sequence[Node], row: Checkpoint, steps: tuple[int, int] | None) -> None:
         """The board knows it already."""
 
     async def keep_showing(self, watch: Watch) -> None:
@@ -106,14 +106,16 @@ class PlainDisplay:
         self._file = file
         self._teller = Teller()
 
-    def told(self, trail: Sequence[Node], row: Checkpoint) -> None:
-        line = self._teller.tell(trail, row, time.time_ns() // 1_000)
+    def told(self, trail: Sequence[Node], row: Checkpoint, steps: tuple[int, int] | None) -> None:
+        line = self._teller.tell(trail, row, time.time_ns() // 1_000, steps)
         if line:
             print(line, file=self._file, flush=True)
 
     async def keep_showing(self, watch: Watch) -> None:
         """Tell what the run itself waits for: a worker, an operator. What its steps wait for is told with them."""
         before = said = ""
+        if names := watch.to_come():
+            print(to_come_line(names), file=self._file, flush=True)
         while True:
             glance = watch.glance()
             standing = f"{glance.status.value}: {glance.note}" if glance.note and not glance.status.suspended else ""

@@ -7,10 +7,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
+
 from flowgraph.cli.trouble import Trouble
 from flowgraph.dsl import Workflow
 from flowgraph.errors import RunNotFound
 from flowgraph.model import Checkpoint, RunRecord
+from flowgraph.model.graph import Graph
 from flowgraph.model.store import History, RunRow
 from flowgraph.runtime import Client, Runtime, codec
 from flowgraph.runtime.records import run_record
@@ -36,6 +39,12 @@ async def history(client: Client, row: RunRow) -> list[Checkpoint]:
     return rows
 
 
+async def graph_here(runtime: Runtime, workflow: Workflow[..., Any]) -> Graph | None:
+    """The graph by which this process executes a workflow; None where it is unknown."""
+    bound = await runtime._graphs.get(workflow)
+    return None if bound.row is None else Graph.from_json(msgspec.json.decode(bound.row.graph))
+
+
 def is_executed_here(runtime: Runtime, run_id: str) -> bool:
     """Tell whether this process executes the run now."""
     return runtime._engine is not None and run_id in runtime._engine.resident_ids
@@ -50,8 +59,6 @@ def typed_arguments(
     workflow: Workflow[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> tuple[tuple[Any, ...], dict[str, Any]]:
     """Plain JSON arguments as the workflow's annotations want them: an object as an instance, a text as a datetime."""
-    import msgspec
-
     try:
         workflow.check_arguments(args, kwargs)
         text = msgspec.json.encode({"args": args, "kwargs": kwargs}).decode()

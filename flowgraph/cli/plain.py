@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from flowgraph.cli.board import Counts, Node, State, is_item
-from flowgraph.cli.view import Glance, step_note
+from flowgraph.cli.view import Glance, step_note, steps_note
 from flowgraph.cli.wording import counted, failure_line, lasting, soon
 from flowgraph.model import Checkpoint, parent_path
 
@@ -13,6 +13,8 @@ DEEPEST = 2
 """Steps are told of down to this level."""
 TOLD_ITEMS = 10
 """So many failed items of one map are told of."""
+NAMED = 10
+"""So many steps to come are named."""
 
 _WAITS = (State.SLEEPING, State.LISTENING, State.WAITING)
 
@@ -23,17 +25,21 @@ class Teller:
     def __init__(self) -> None:
         self._told: dict[str, int] = {}
 
-    def tell(self, trail: Sequence[Node], row: Checkpoint, now_us: int) -> str | None:
+    def tell(
+        self, trail: Sequence[Node], row: Checkpoint, now_us: int, steps: tuple[int, int] | None = None
+    ) -> str | None:
         """The line for a row that was just taken in; None where it is not worth one.
 
-        `trail` holds the row's node after those around it, from the run, or the step that waits for a child run.
+        `trail` holds the row's node after those around it, from the run, or the step that waits for a child run;
+        `steps` says how many steps of how many have ended, where the row ends one.
         """
         root, node = trail[0], trail[-1]
         depth = row.path.count("/") + 1 + (1 if root.path else 0)
         if depth > DEEPEST or "[" in (parent_path(row.path) if is_item(row) else row.path):
             return None
         line = self._line(trail[-2], node, row, now_us)
-        return f"{root.path} > {line}" if line and root.path else line
+        line = f"{root.path} > {line}" if line and root.path else line
+        return f"{line} ({steps_note(steps)})" if line and steps else line
 
     def _line(self, parent: Node, node: Node, row: Checkpoint, now_us: int) -> str | None:
         if is_item(row):
@@ -57,6 +63,16 @@ class Teller:
         self._told[node.path] = tenth
         amounts = step_note(node, Glance(0))
         return f"{node.name}: {amounts}" if amounts else node.name
+
+
+def to_come_line(names: Sequence[str]) -> str:
+    """What a run has before it, in one line.
+
+    >>> to_come_line(["fetch", "page-{n}", "store"])
+    'To come: fetch, page-{n}, store'
+    """
+    more = f", and {counted(len(names) - NAMED, 'more step')}" if len(names) > NAMED else ""
+    return f"To come: {', '.join(names[:NAMED])}{more}"
 
 
 def _step(node: Node, row: Checkpoint, now_us: int) -> str | None:

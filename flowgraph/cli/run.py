@@ -134,10 +134,11 @@ class _Session:
         runtime = Runtime(self._url, durability=self._command.durability)
         watch = Watch(runtime, display.told)
         async with runtime:
+            graph = await inside.graph_here(runtime, self._workflow)
             run, word = await self._start(runtime)
             self._run_id = run.id
             self.say(f"Run {run.id} of {run.workflow}{word}")
-            await watch.follow(run.id)
+            await watch.follow(run.id, graph)
             async with shown(display, watch):
                 return await self._end(runtime, run)
 

@@ -31,10 +31,11 @@ _LOOKS: dict[str, tuple[str, str, str]] = {
     "aborted": ("■", "#", "red"),
     "cancelled": ("■", "#", "red"),
     "unfinished": ("○", "o", "default"),
+    "to come": ("·", ".", "default"),
 }
 """By word: the symbol, the symbol in ASCII, and the style."""
-_DIM = frozenset({"done", "progress", "unfinished"})
-"""What is over is shown dimmed, so that what goes on stands out."""
+_DIM = frozenset({"done", "progress", "unfinished", "to come"})
+"""What is over, and what is to come, is shown dimmed, so that what goes on stands out."""
 
 _ERRORS = frozenset({"failed", "retrying"})
 

@@ -61,6 +61,8 @@ def _facts(row: RunRow, board: Board, now_us: int) -> Iterator[tuple[str, str]]:
         yield "tags", ", ".join(f"{name}={value}" for name, value in row.tags.items())
     if row.parent_id:
         yield "parent", row.parent_id
+    if row.fingerprint is not None:
+        yield "graph", row.fingerprint
     yield "created", full_time(record.created_at)
     if record.started_at is not None and row.started_us is not None:
         yield "started", full_time(record.started_at)

@@ -28,8 +28,15 @@ FORMS = "file.py:workflow or module:workflow"
 def load_target(target: str) -> Workflow[..., Any]:
     """Load the workflow that TARGET names; `Trouble` says what is wrong with it."""
     place, name = split_target(target)
-    module = _load_file(Path(place)) if place.endswith(".py") else _load_module(place)
-    return choose(module, place, name)
+    return choose(_load(place), place, name)
+
+
+def load_workflows(target: str) -> list[Workflow[..., Any]]:
+    """Load the workflow that TARGET names, or without a name all that are written in its file or module."""
+    place, name = split_target(target)
+    module = _load(place)
+    workflows = [] if name is not None else list(_workflows(module).values())
+    return workflows or [choose(module, place, name)]
 
 
 def split_target(target: str) -> tuple[str, str | None]:
@@ -50,6 +57,10 @@ def split_target(target: str) -> tuple[str, str | None]:
 
 
 # Loading --------------------------------------------------------------------------------------------------------------
+
+
+def _load(place: str) -> ModuleType:
+    return _load_file(Path(place)) if place.endswith(".py") else _load_module(place)
 
 
 def _load_file(file: Path) -> ModuleType:

@@ -20,6 +20,8 @@ from flowgraph.model import RunStatus
 
 SHOWN_ITEMS = 5
 """So many items of one map are shown."""
+TO_COME = "to come"
+"""The word for a step that has not begun."""
 CALM_US = 700_000
 """An item is shown as running when it has been so for so long."""
 
@@ -58,6 +60,8 @@ class Glance:
         since_us, until_us: when the run started and ended.
         attempts: give each failed attempt a line of its own.
         items: so many items of one map are shown.
+        steps: how many steps of the graph have ended, and how many there are.
+        to_come: the names of the steps that may still come.
     """
 
     now_us: int
@@ -68,11 +72,23 @@ class Glance:
     until_us: int | None = None
     attempts: bool = False
     items: int = SHOWN_ITEMS
+    steps: tuple[int, int] | None = None
+    to_come: tuple[str, ...] = ()
 
 
 def run_lines(board: Board, workflow: str, glance: Glance, height: int) -> list[Line]:
-    """The line of the run, then its steps, in at most `height` lines."""
-    return [run_line(workflow, glance), *step_lines(board, glance, height - 1)]
+    """The line of the run, then its steps, then those to come, in at most `height` lines."""
+    ahead = [] if glance.status.finished else lines_to_come(glance.to_come, height // 4)
+    return [run_line(workflow, glance), *step_lines(board, glance, height - 1 - len(ahead)), *ahead]
+
+
+def lines_to_come(names: tuple[str, ...], most: int) -> list[Line]:
+    """A line for each step to come, in at most so many; the last one counts the others."""
+    if len(names) <= most:
+        return [Line(1, TO_COME, name) for name in names]
+    shown = names[: max(0, most - 1)]
+    rest = Line(1, "", f"… {counted(len(names) - len(shown), 'more step' if shown else 'step')} to come")
+    return [*(Line(1, TO_COME, name) for name in shown), rest][: max(0, most)]
 
 
 def run_line(workflow: str, glance: Glance) -> Line:
@@ -81,7 +97,19 @@ def run_line(workflow: str, glance: Glance) -> Line:
     if glance.since_us is not None:
         until_us = glance.until_us
         time = waiting(glance.now_us - glance.since_us) if until_us is None else lasting(until_us - glance.since_us)
-    return Line(0, glance.status.value.replace("_", " "), workflow, glance.note, time)
+    done = steps_note(glance.steps)
+    bar = None if glance.steps is None or glance.status.finished else Bar(*glance.steps)
+    note = " · ".join(filter(None, (done, glance.note)))
+    return Line(0, glance.status.value.replace("_", " "), workflow, note, time, bar)
+
+
+def steps_note(steps: tuple[int, int] | None) -> str:
+    """How many steps of how many have ended.
+
+    >>> steps_note((3, 8)), steps_note((0, 1)), steps_note(None)
+    ('3 of 8 steps', '0 of 1 step', '')
+    """
+    return "" if steps is None else f"{steps[0]:,} of {counted(steps[1], 'step')}"
 
 
 def step_lines(board: Board, glance: Glance, height: int) -> list[Line]:
@@ -195,7 +223,8 @@ class _Picture:
 
     def _line(self, node: Node, depth: int) -> Line:
         opened = any(id(child) in self._shown for child in node.children.values())
-        note = step_note(node, self._glance, opened=opened)
+        unplanned = "unplanned" if node.planned is False else ""
+        note = " · ".join(filter(None, (unplanned, step_note(node, self._glance, opened=opened))))
         return Line(depth, _word(node, self._glance), node.name, note, _time(node, self._glance), _bar(node))
 
 

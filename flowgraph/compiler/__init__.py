@@ -12,18 +12,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from flowgraph.compiler.compiling import compile_file, compile_function, compile_source
-
 if TYPE_CHECKING:
     from flowgraph.compiler import words
     from flowgraph.compiler.bindings import Class, Defined, Foreign, FunctionNode, Meaning, Names, Value, dotted_name
+    from flowgraph.compiler.compiling import Compiled, compile_file, compile_function, compile_loaded, compile_source
     from flowgraph.compiler.control import Point
+    from flowgraph.compiler.dependencies import Dependency, hold
+    from flowgraph.compiler.graph_files import graph_file_text, kept, read_graph_file
     from flowgraph.compiler.templates import Hole, Template
     from flowgraph.compiler.units import Flow, Project, Unit
 
 _HOMES = {
     "Class": "bindings",
+    "Compiled": "compiling",
     "Defined": "bindings",
+    "Dependency": "dependencies",
     "Flow": "units",
     "Foreign": "bindings",
     "FunctionNode": "bindings",
@@ -35,12 +38,22 @@ _HOMES = {
     "Template": "templates",
     "Unit": "units",
     "Value": "bindings",
+    "compile_file": "compiling",
+    "compile_function": "compiling",
+    "compile_loaded": "compiling",
+    "compile_source": "compiling",
     "dotted_name": "bindings",
+    "graph_file_text": "graph_files",
+    "hold": "dependencies",
+    "kept": "graph_files",
+    "read_graph_file": "graph_files",
 }
 
 __all__ = [
     "Class",
+    "Compiled",
     "Defined",
+    "Dependency",
     "Flow",
     "Foreign",
     "FunctionNode",
@@ -54,14 +67,19 @@ __all__ = [
     "Value",
     "compile_file",
     "compile_function",
+    "compile_loaded",
     "compile_source",
     "dotted_name",
+    "graph_file_text",
+    "hold",
+    "kept",
+    "read_graph_file",
     "words",
 ]
 
 
 def __getattr__(name: str) -> Any:
-    """Load what the lint needs when it is first asked for: it brings libcst, a fifth of a second."""
+    """Load what is asked for when it is: a worker whose graphs are cached needs a part that is quick to load."""
     import importlib
 
     if name == "words":

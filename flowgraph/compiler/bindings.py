@@ -133,6 +133,8 @@ class Names:
     def meaning(self, dotted: str, depth: int = 0) -> Meaning | None:
         """What a name, with its attributes, stands for; None for a parameter, and for what is bound in several ways."""
         root, _, rest = dotted.partition(".")
+        if self.outer is None:
+            self.unit.project.looked_up[self.unit, dotted] = None
         if root not in self._bindings:
             return None if self.outer is None else self.outer.meaning(dotted, depth)
         binding = self._bindings[root]
@@ -183,6 +185,8 @@ class Names:
     def member(self, owner: ast.ClassDef, path: str, depth: int = 0) -> Meaning | None:
         """What a name in a class stands for, or in those that it is derived from; or the value of an enumeration."""
         name, _, rest = path.partition(".")
+        if self.outer is None:
+            self.unit.project.looked_up[self.unit, f"{owner.name}.{path}"] = None
         binding = self._members_of(owner).get(name)
         if isinstance(binding, FunctionNode):
             return Defined(binding, self, owner, rest)

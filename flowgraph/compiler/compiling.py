@@ -3,22 +3,74 @@
 from __future__ import annotations
 
 import linecache
-from collections.abc import Callable, Iterator
+import threading
+from collections.abc import Callable
+from functools import cached_property
 from importlib.util import decode_source
 from pathlib import Path
 from types import CodeType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from flowgraph.compiler.dependencies import Dependency
 from flowgraph.compiler.digests import Read, digest, digest_of
 from flowgraph.errors import CompileError
 from flowgraph.model.diagnostic import Diagnostic
 from flowgraph.model.graph import Graph
 
-_cache: dict[tuple[str, bytes], tuple[Read, dict[int, Graph]]] = {}
-"""What was compiled in this process: the digests of the other files that were read, and the graphs by the first lines
-of their functions."""
+if TYPE_CHECKING:
+    from flowgraph.compiler.units import Flow, Unit
+    from flowgraph.compiler.uses import Reading
+
+
+@attrs.frozen(eq=False)
+class Compiled:
+    """What the compiler makes of a workflow that is loaded.
+
+    Attributes:
+        graph: what it may do.
+        diagnostics: what is wrong with it.
+        dependencies: what the graph was compiled from, so that another process can tell whether it is still that of
+            what it has loaded; see `hold`.
+    """
+
+    graph: Graph
+    diagnostics: tuple[Diagnostic, ...]
+    dependencies: tuple[Dependency, ...]
+
+
+class _File:
+    """A file whose workflows were compiled.
+
+    `read` has the digests of the other files that were read; `graphs` are by the first lines of their functions.
+    """
+
+    def __init__(self, unit: Unit, flows: dict[int, Flow]) -> None:
+        self.read: Read = unit.project.read
+        self.graphs = {line: flow.graph for line, flow in flows.items()}
+        self._parts: tuple[Unit, dict[int, Flow]] | None = (unit, flows)
+
+    @cached_property
+    def checked(self) -> tuple[Reading, dict[int, tuple[Diagnostic, ...]]]:
+        """What was read, and what is wrong, for those who have loaded the file.
+
+        Then the trees of the file are let go: they are many objects.
+        """
+        from flowgraph.compiler.uses import reading_of
+
+        assert self._parts is not None
+        unit, flows = self._parts
+        found = {line: flow.diagnostics for line, flow in flows.items()}
+        self._parts = None
+        return reading_of(unit), found
+
+
+_cache: dict[tuple[str, bytes], _File] = {}
+"""What was compiled in this process, by path and content."""
+
+_one_at_a_time = threading.Lock()
+"""Workers compile in threads; two workflows are often in one file, which is compiled once."""
 
 
 def compile_source(text: str, path: str = "<text>") -> list[Graph]:
@@ -37,7 +89,7 @@ def compile_source(text: str, path: str = "<text>") -> list[Graph]:
     >>> graph.workflow, [node.path for node in graph.steps]
     ('order', ['charge', 'ship'])
     """
-    return list(_compiled(text, path).values())
+    return list(_compiled(text, path).graphs.values())
 
 
 def compile_function(fn: Callable[..., Any], workflow: str) -> Graph:
@@ -46,14 +98,43 @@ def compile_function(fn: Callable[..., Any], workflow: str) -> Graph:
     Raises:
         CompileError: there is no source (a REPL, an application in an archive), or it has changed since it was loaded.
     """
+    return compile_loaded(fn, workflow).graph
+
+
+def compile_loaded(fn: Callable[..., Any], workflow: str) -> Compiled:
+    """The graph of a decorated function as `compile_function` gives it, with all that it rests on in this process.
+
+    Raises:
+        CompileError: there is no source, or it has changed since it was loaded.
+    """
+    with _one_at_a_time:
+        return _compile_loaded(fn, workflow)
+
+
+def _compile_loaded(fn: Callable[..., Any], workflow: str) -> Compiled:
+    from flowgraph.compiler.uses import changed_helpers, dependencies_of, is_loaded
+
     code = fn.__code__
-    text = "".join(linecache.getlines(code.co_filename, fn.__globals__))
-    graph = _compiled(text, code.co_filename).get(code.co_firstlineno) if text else None
-    if graph is None:
-        is_file = bool(text) and not code.co_filename.startswith("<")  # Python 3.13 has the text of `-c` as <string>.
+    text = _source_of(fn)
+    file = _compiled(text, code.co_filename) if text else None
+    graph = None if file is None else file.graphs.get(code.co_firstlineno)
+    if file is None or graph is None or not is_loaded(file.checked[0], fn):
+        is_file = bool(text) and Path(code.co_filename).is_file()  # No cell of a notebook, no `python -c`.
         reason = "its source has changed since it was loaded" if is_file else "its source is not available"
         raise _without_source(workflow, code, reason)
-    return attrs.evolve(graph, workflow=workflow)
+    reading, diagnostics = file.checked
+    for use in changed_helpers(reading, fn):
+        reason = f"the source of {use.name!r} in {use.path} has changed since it was loaded"
+        raise _without_source(workflow, code, reason)
+    found = diagnostics[code.co_firstlineno]
+    return Compiled(attrs.evolve(graph, workflow=workflow), found, dependencies_of(reading, fn))
+
+
+def _source_of(fn: Callable[..., Any]) -> str:
+    """The text of the function's file; "" for one in an archive, whose other files could not be followed."""
+    if hasattr(fn.__globals__.get("__loader__"), "archive"):
+        return ""
+    return "".join(linecache.getlines(fn.__code__.co_filename, fn.__globals__))
 
 
 def _without_source(workflow: str, code: CodeType, reason: str) -> CompileError:
@@ -76,25 +157,23 @@ def compile_file(path: str | Path) -> list[Graph]:
     return compile_source(text, str(path))
 
 
-def _compiled(text: str, path: str) -> dict[int, Graph]:
+def _compiled(text: str, path: str) -> _File:
     key = (path, digest(text.encode("utf-8", "surrogatepass")))
     found = _cache.get(key)
-    if found is None or any(digest_of(file) != known for file, known in found[0].items()):
-        read: Read = {}
-        found = _cache[key] = (read, dict(_graphs(text, path, read)))
-    return found[1]
+    if found is None or any(digest_of(file) != known for file, known in found.read.items()):
+        found = _cache[key] = _file(text, path)
+    return found
 
 
-def _graphs(text: str, path: str, read: Read) -> Iterator[tuple[int, Graph]]:
-    from flowgraph.compiler.units import Project, Unit, first_line  # libcst: a fifth of a second.
+def _file(text: str, path: str) -> _File:
+    from flowgraph.compiler.units import Unit, first_line  # libcst: a fifth of a second.
 
     try:
-        unit = Unit(text, path, Project(read))
+        unit = Unit(text, path)
     except (SyntaxError, ValueError, RecursionError) as error:  # ValueError: null bytes, before Python 3.12.
         trouble = error if isinstance(error, SyntaxError) else SyntaxError(str(error))
         raise CompileError(path, [_syntax_error(path, trouble)]) from None
-    for flow in unit.flows():
-        yield first_line(flow.source.node), flow.graph
+    return _File(unit, {first_line(flow.source.node): flow for flow in unit.flows()})
 
 
 def _syntax_error(path: str, error: SyntaxError) -> Diagnostic:

@@ -37,10 +37,12 @@ class Project:
 
     A module is looked for below the folder of the file's topmost package, as Python does for a script or an installed
     package. `read` has the digests of all files that were looked for, by their paths; None for one that was not there.
+    `looked_up` has the names that were looked up in the modules of files, with their attributes, in order.
     """
 
     def __init__(self, read: Read | None = None) -> None:
         self.read = {} if read is None else read
+        self.looked_up: dict[tuple[Unit, str], None] = {}
         self._units: dict[Path, Unit | None] = {}
 
     def followed(self, meaning: Meaning | None, unit: Unit) -> Meaning | None:

@@ -39,6 +39,9 @@ EdgeKind = Literal["control", "back", "exception", "data"]
 VERSION = 1
 """Of the JSON form."""
 
+FINGERPRINT_LENGTH = 20
+"""80 bits of a SHA-256: every run has one in its row, and no store will have 2^40 graphs."""
+
 STEP_KINDS = FAN_OUTS | {
     STEP,
     SLEEP,
@@ -153,7 +156,7 @@ class Graph:
             "edges": sorted([edge.source, edge.target, edge.kind] for edge in self.edges if edge.kind != "data"),
         }
         text = json.dumps(parts, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-        return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+        return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:FINGERPRINT_LENGTH]
 
     def node(self, id_: str) -> Node:
         """The node of an id; InvalidOption if there is none."""

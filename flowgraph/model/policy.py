@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 from msgspec.structs import force_setattr
 
-from flowgraph.errors import InvalidOption, NonRetryable, RetryAfter, StepError
+from flowgraph.errors import InvalidOption, NonRetryable, RetryAfter, StepError, UnplannedStep
 from flowgraph.model.durations import Duration, count, seconds
 
 ErrorClasses = tuple[type[BaseException], ...]
@@ -99,7 +99,7 @@ def retry_delay(
     if attempt >= max_attempts:
         return None
     errors = list(_leaves(error))
-    if any(isinstance(leaf, (NonRetryable, *policy.give_up_on)) for leaf in errors):
+    if any(isinstance(leaf, (NonRetryable, UnplannedStep, *policy.give_up_on)) for leaf in errors):
         return None
     if any(isinstance(leaf, StepError) and not _is_named(policy, leaf) for leaf in errors):
         return None

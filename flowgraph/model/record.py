@@ -88,6 +88,7 @@ class StepRecord:
         result: the saved result as plain JSON data; None until it is completed.
         error: the error of a failed step.
         node: the id of its node in the run's graph; None where there is none.
+        planned: whether the graph knows the step; None where the graph is unknown.
     """
 
     name: str
@@ -102,6 +103,7 @@ class StepRecord:
     failures: tuple[AttemptRecord, ...] = ()
     children: tuple[StepRecord, ...] = ()
     node: str | None = None
+    planned: bool | None = None
 
 
 @attrs.frozen
@@ -126,6 +128,7 @@ class RunRecord:
         executing_s: seconds of executing so far, which the workflow's timeout bounds.
         recoveries: how often a worker died while it held the run.
         reason: why it is paused, or why it cannot suspend.
+        fingerprint: that of the graph by which it was last executed; "unknown" where there was none, None before.
         waits: all that it waits for.
         steps: the steps of the workflow, in the order in which they began; empty in the records of `list`.
     """
@@ -145,5 +148,6 @@ class RunRecord:
     recoveries: int
     reason: str | None
     parent_id: str | None
+    fingerprint: str | None = None
     waits: tuple[WaitRecord, ...] = ()
     steps: tuple[StepRecord, ...] = ()

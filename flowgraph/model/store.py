@@ -6,7 +6,7 @@ and each command gets an answer. No command raises for what its values say: a wr
 raises only StoreError, and then nothing of the batch was committed.
 
 Fencing: each claim raises the run's epoch, and so does taking a run away from a dead worker. `Save`, `Suspend`,
-`Finish`, `Release`, `Pause` and `Note` carry the epoch and change nothing where it is stale.
+`Finish`, `Release`, `Pause`, `Note` and `Bind` carry the epoch and change nothing where it is stale.
 
 Waking: `wake_us` is the moment from which a run without a worker may be claimed; NULL means not before a signal. A
 signal (an event, the end of a run that is waited for, a cancellation) raises `signals`, and gives a suspended run that
@@ -46,6 +46,7 @@ class Start(Command, frozen=True, gc=False):
     With `worker`, the run is inserted as running, claimed by that worker with epoch 1; else, and where that worker is
     no longer registered, as pending (`Started.status` says which).
     `parent_no` and `parent_epoch` belong to a child: the parent's epoch fences the start (answer False).
+    `fingerprint` is that of the graph by which the worker executes the run, where it knows it already.
     """
 
     id: str
@@ -57,6 +58,7 @@ class Start(Command, frozen=True, gc=False):
     parent_no: int | None = None
     parent_epoch: int | None = None
     detached: bool = False
+    fingerprint: str | None = None
 
 
 class Started(msgspec.Struct, frozen=True, gc=False):
@@ -70,16 +72,23 @@ class Started(msgspec.Struct, frozen=True, gc=False):
 
 
 class Claim(Command, frozen=True, gc=False):
-    """Claim up to `limit` runs of these workflows that are due, the longest due first. Answer: `Claimed`."""
+    """Claim up to `limit` runs of these workflows that are due, the longest due first. Answer: `Claimed`.
+
+    `fingerprints` are those of the graphs, by workflow, that the worker has; the runs are executed by them.
+    """
 
     worker: int
     workflows: tuple[str, ...]
     limit: int
     now_us: int
+    fingerprints: dict[str, str] = {}
 
 
 class ClaimedRun(msgspec.Struct, frozen=True, gc=False):
-    """A run that this worker owns now. `epoch` is the raised one; a run with epoch 1 has no history."""
+    """A run that this worker owns now. `epoch` is the raised one; a run with epoch 1 has no history.
+
+    `fingerprint` is what its row says; where the worker executes it by another graph, it has to `Bind` it.
+    """
 
     no: int
     id: str
@@ -89,6 +98,7 @@ class ClaimedRun(msgspec.Struct, frozen=True, gc=False):
     signals: int
     cancel_requested: bool
     executed_us: int
+    fingerprint: str | None = None
     parent_id: str | None = None
 
 
@@ -97,6 +107,14 @@ class Claimed(msgspec.Struct, frozen=True, gc=False):
 
     runs: tuple[ClaimedRun, ...]
     next_wake_us: int | None
+
+
+class Bind(Command, frozen=True, gc=False):
+    """Say by which graph an owned run is executed. Answer: True, or False where the epoch is stale."""
+
+    run_no: int
+    epoch: int
+    fingerprint: str
 
 
 class Save(Command, frozen=True, gc=False):
@@ -205,6 +223,29 @@ class Cancel(Command, frozen=True, gc=False):
     now_us: int
 
 
+# Graphs ---------------------------------------------------------------------------------------------------------------
+
+UNKNOWN_GRAPH = "unknown"
+"""In the place of the fingerprint of a run whose worker had no graph for it."""
+
+
+class GraphRow(msgspec.Struct, frozen=True, gc=False):
+    """A graph as it is kept: its JSON form, its diagnostics and what it was compiled from, each as JSON text."""
+
+    fingerprint: str
+    workflow: str
+    graph: str
+    diagnostics: str = "[]"
+    dependencies: str = "[]"
+
+
+class KeepGraph(Command, frozen=True, gc=False):
+    """Keep a graph under its fingerprint; what is kept already is brought up to date. Answer: True."""
+
+    row: GraphRow
+    now_us: int
+
+
 # Workers --------------------------------------------------------------------------------------------------------------
 
 
@@ -302,6 +343,19 @@ class Outcome(msgspec.Struct, frozen=True, gc=False):
     workflow: str = ""
 
 
+class GraphsOf(Question, frozen=True, gc=False):
+    """The graphs of a workflow, last compiled first, at most so many. Answer: a list of `GraphRow`."""
+
+    workflow: str
+    most: int
+
+
+class GraphOfRun(Question, frozen=True, gc=False):
+    """The graph by which a run was last executed. Answer: `GraphRow`, or None."""
+
+    run_id: str
+
+
 class Owned(Question, frozen=True, gc=False):
     """The runs that a worker owns. Answer: a list of (run number, epoch, signals)."""
 
@@ -341,6 +395,7 @@ class RunRow(msgspec.Struct, frozen=True, gc=False):
     epoch: int
     recoveries: int
     worker: int | None
+    fingerprint: str | None
     parent_id: str | None
     tags: dict[str, str]
 

@@ -13,6 +13,7 @@ import msgspec
 
 from flowgraph.dsl import Workflow, WorkflowTable, checked_event, checked_run_id, table_of
 from flowgraph.errors import (
+    CompileError,
     DefinitionError,
     InvalidOption,
     RunAborted,
@@ -27,12 +28,13 @@ from flowgraph.errors import (
     WorkflowNotFound,
 )
 from flowgraph.model import Duration, RunStatus, checked_name, failure_of, microseconds
-from flowgraph.model.store import Cancel, Find, Outcome, Outcomes, RunRow, Send, Start, Started
+from flowgraph.model.store import Cancel, Find, GraphOfRun, GraphRow, Outcome, Outcomes, RunRow, Send, Start, Started
 from flowgraph.model.store import History as HistoryOf
 from flowgraph.model.store import List as ListOf
 from flowgraph.runtime import codec
 from flowgraph.runtime.attempts import saved_arguments
 from flowgraph.runtime.clock import Clock, SystemClock
+from flowgraph.runtime.graphs import Graphs
 from flowgraph.runtime.ids import new_run_id
 from flowgraph.runtime.limits import check_size
 from flowgraph.runtime.settings import store_url
@@ -41,6 +43,7 @@ from flowgraph.stores import Journal, open_store
 
 if TYPE_CHECKING:
     from flowgraph.model import RunQuery, RunRecord
+    from flowgraph.model.graph import Graph
     from flowgraph.runtime.engine import Engine
 
 T_co = TypeVar("T_co", covariant=True)
@@ -137,6 +140,7 @@ class Client(Starting):
         self._table: WorkflowTable = table_of(workflows)
         self._clock: Clock = clock or SystemClock()
         self._durability: Literal["full", "relaxed"] = "full"
+        self._strict = False
         self._engine: Engine | None = None
         self._watchers: dict[str, list[asyncio.Future[Outcome]]] = {}
         self._checking: asyncio.Task[None] | None = None
@@ -149,6 +153,7 @@ class Client(Starting):
         self._journal = await Journal.open(
             open_store(self._url), durability=self._durability, on_change=self._store_changed
         )
+        self._graphs = Graphs(self._journal, self._clock)
         self._open = True
         return self
 
@@ -169,10 +174,22 @@ class Client(Starting):
         text = saved_arguments(f"the input of {name}", fn, args, kwargs)
         check_size(f"the input of {name}", text)
         checked = new_run_id(self._clock.now_us()) if run_id is None else checked_run_id(run_id)
+        if fn is not None:
+            await self._check_graph(name)
         started = await self._start(Start(checked, name, text, self._clock.now_us(), _checked_tags(tags)))
         if not started.created:
             _check_same(checked, started, name, fn, text)
         return self._handle(checked, name, fn)
+
+    async def _check_graph(self, name: str) -> None:
+        """With strict, compile a workflow before anything is stored; CompileError, with all errors, if it has any."""
+        workflow = self._table[name]
+        strict = self._strict if workflow.strict is None else workflow.strict
+        if strict:
+            self._check_open()
+            errors = (await self._graphs.get(workflow)).errors()
+            if errors:
+                raise CompileError(name, errors)
 
     async def _start(self, start: Start) -> Started:
         self._check_open()
@@ -212,6 +229,17 @@ class Client(Starting):
         if not rows and query.after is not None:
             await self._row(query.after)  # Only the last page is empty.
         return [run_record(row, None) for row in rows]
+
+    async def graph(self, run_id: str) -> Graph | None:
+        """The graph by which a run was last executed; None where it has not begun, or had none.
+
+        It comes from the store: no code of the workflow is needed. RunNotFound if there is no such run.
+        """
+        from flowgraph.model.graph import Graph
+
+        await self._row(run_id)
+        row: GraphRow | None = await self._journal.ask(GraphOfRun(run_id))
+        return None if row is None else Graph.from_json(msgspec.json.decode(row.graph))
 
     def _handle(self, run_id: str, workflow: str, fn: Any) -> Run[Any]:
         return Run(self, run_id, workflow, Any if fn is None else codec.return_annotation(fn))

@@ -21,6 +21,7 @@ from flowgraph.dsl import Workflow, WorkflowTable, portable
 from flowgraph.errors import InvalidOption, StoreError, WorkflowNotFound
 from flowgraph.model import CURRENT, Checkpoint, PauseReason, RunStatus
 from flowgraph.model.store import (
+    Bind,
     Claim,
     Claimed,
     ClaimedRun,
@@ -39,6 +40,7 @@ from flowgraph.runtime.tasks import install_task_factory
 from flowgraph.runtime.threads import Threads
 
 if TYPE_CHECKING:
+    from flowgraph.runtime.graphs import BoundGraph, Graphs
     from flowgraph.runtime.scope import StepScope
     from flowgraph.stores import Journal
 
@@ -49,6 +51,7 @@ _UNWIND_S = 5.0
 """Tasks that are still there so long after their run was told to stop are cancelled, again and again."""
 _LEAVE_TIMEOUT_S = 30.0
 
+AnyWorkflow = Workflow[..., Any]
 Left = Callable[[Execution, Any], None]
 
 
@@ -60,6 +63,7 @@ class Engine:
         journal: Journal,
         clock: Clock,
         table: WorkflowTable,
+        graphs: Graphs,
         *,
         concurrency: int,
         executors: Mapping[str, Executor],
@@ -74,10 +78,13 @@ class Engine:
         self.context = copy_context()
         self.context.run(CURRENT.set, None)
         self.threads = Threads(max(concurrency, 32))
+        self.graphs = graphs
         self.strict = strict
         self.observers: list[Callable[[str, Checkpoint | tuple[str, int]], None]] = []
         self.resident: dict[int, Execution] = {}
         self.resident_ids: set[str] = set()
+        self.arriving: set[tuple[int, int]] = set()
+        """Runs that were claimed and wait for their graph, by number and epoch."""
         self.awaited: set[str] = set()
         """The ids of runs for whose end a run waits that is, or was, executed here."""
         self._table = table
@@ -265,7 +272,8 @@ class Engine:
             self._claiming = True
             self._claim_again = False
             self._asked = self._free() if self._hungry else -(-self._free() // 2)  # Starts may take the rest.
-            claim = Claim(self.worker, tuple(self._table), self._asked, self.clock.now_us())
+            now_us, fingerprints = self.clock.now_us(), self.graphs.fingerprints
+            claim = Claim(self.worker, tuple(self._table), self._asked, now_us, fingerprints)
             self.journal.submit(claim, self._claimed)
         else:
             self._hungry = True
@@ -318,9 +326,37 @@ class Engine:
     # Executing --------------------------------------------------------------------------------------------------------
 
     def _execute(self, claimed: ClaimedRun, rows: list[Checkpoint], mail: Any) -> None:
+        """Execute a run by its graph; the first one of a workflow waits until that is there."""
         try:
             workflow = self._table[claimed.workflow]
-            run = Execution(self, claimed, workflow, rows, mail)
+            bound = self.graphs.ready(workflow)
+        except Exception:
+            logger.exception("run %r could not be executed", claimed.id)
+            return
+        if bound is not None:
+            self._begin(claimed, workflow, bound, rows, mail)
+        else:
+            self._reserved += 1
+            self.arriving.add((claimed.no, claimed.epoch))
+            self.spawn(self._begin_later(claimed, workflow, rows, mail))
+
+    async def _begin_later(self, claimed: ClaimedRun, workflow: AnyWorkflow, rows: list[Checkpoint], mail: Any) -> None:
+        try:
+            bound = await self.graphs.get(workflow)
+        finally:
+            self.arriving.discard((claimed.no, claimed.epoch))
+            self._reserved -= 1
+            self._left.set()
+        self._begin(claimed, workflow, bound, rows, mail)
+        self.look()  # A signal that came meanwhile found the run nowhere.
+
+    def _begin(
+        self, claimed: ClaimedRun, workflow: AnyWorkflow, bound: BoundGraph, rows: list[Checkpoint], mail: Any
+    ) -> None:
+        if claimed.fingerprint != bound.fingerprint:
+            self.journal.submit(Bind(claimed.no, claimed.epoch, bound.fingerprint), _bound)
+        try:
+            run = Execution(self, claimed, workflow, bound, rows, mail)
         except Exception:
             logger.exception("run %r could not be executed", claimed.id)
             return
@@ -430,3 +466,8 @@ class Engine:
         """Another process has committed something."""
         self.look()
         self.kick()
+
+
+def _bound(answer: Any) -> None:
+    if isinstance(answer, Exception):
+        logger.warning("the graph of a run could not be noted: %s", answer)

@@ -21,6 +21,7 @@ from flowgraph.model import (
     parent_path,
 )
 from flowgraph.model.checkpoint import COMPLETED, FAILED, LISTEN, PROGRESS, RETRYING, SLEEP, SLEEP_UNTIL, WAITING
+from flowgraph.model.plan import UNPLANNED
 from flowgraph.model.store import RunRow
 
 
@@ -42,6 +43,7 @@ def run_record(row: RunRow, history: Iterable[Checkpoint] | None) -> RunRecord:
         executing_s=max([row.executed_us, *(line.executed_us for line in rows)]) / 1e6,
         recoveries=row.recoveries,
         reason=row.reason,
+        fingerprint=row.fingerprint,
         parent_id=row.parent_id,
         waits=() if row.status.finished else tuple(_waits(rows)),
         steps=_tree(rows),
@@ -100,7 +102,8 @@ class _Node:
             error=_error(last.payload) if failed else None,
             failures=(*self.failures, _attempt(last)) if failed and last.attempt else tuple(self.failures),
             children=tuple(child.record() for child in self.children),
-            node=last.node,
+            node=last.node or None,
+            planned=None if last.node is None else last.node != UNPLANNED,
         )
 
 

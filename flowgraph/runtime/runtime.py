@@ -33,7 +33,8 @@ class Runtime(Client):
         executors: executors that steps may name with ``executor=``.
         durability: "full" syncs every commit to disk; "relaxed" lets the operating system write checkpoints when it
             likes, so that a power cut may lose the last moments, and a killed process loses nothing.
-        strict: refuse duplicate steps (a workflow's own ``strict`` comes first).
+        strict: refuse workflows whose graph has errors, duplicate steps, and steps that the graph does not know (a
+            workflow's own ``strict`` comes first).
         lease: after so long without a sign of life a worker's runs go to another, where its lock cannot tell.
         max_recoveries: a run that took down its worker so often is paused.
         clock: another clock, for tests.
@@ -87,6 +88,7 @@ class Runtime(Client):
                 self._journal,
                 self._clock,
                 self._table,
+                self._graphs,
                 concurrency=self._concurrency,
                 executors=self._executors,
                 strict=self._strict,
@@ -123,7 +125,10 @@ class Runtime(Client):
         assert engine is not None
         worker = engine.slot() if start.workflow in self._table else None
         if worker is not None:
-            start = Start(start.id, start.workflow, start.input, start.now_us, start.tags, worker)
+            fingerprint = self._graphs.fingerprints.get(start.workflow)
+            start = Start(
+                start.id, start.workflow, start.input, start.now_us, start.tags, worker, fingerprint=fingerprint
+            )
         starting = _Starting(engine, start)
         self._journal.submit(start, starting)
         return await starting.future
@@ -211,7 +216,7 @@ def _claimed(start: Start, answer: Started | Exception) -> ClaimedRun | None:
     """The run that was started, where it is claimed by this worker already."""
     if isinstance(answer, Exception) or not answer.created or answer.status is not RunStatus.RUNNING:
         return None
-    return ClaimedRun(answer.no, start.id, start.workflow, start.input, 1, 0, False, 0)
+    return ClaimedRun(answer.no, start.id, start.workflow, start.input, 1, 0, False, 0, start.fingerprint)
 
 
 def _checked_executors(executors: Mapping[str, Executor] | None) -> Mapping[str, Executor]:

@@ -86,11 +86,12 @@ class StepScope:
             await run.refuse()
         path = child_path(self.path, name)
         task = self._task(path)
+        if run.strict:
+            run.check_planned(path, kind)
         if task not in run.own:
             run.adopt(task)
         if path in self._called:
-            strict = run.workflow.strict
-            run.duplicate(path, strict=run.engine.strict if strict is None else strict)
+            run.duplicate(path)
         else:
             if not self._called:  # Most attempts call no steps, so the sets are made when they are needed.
                 self._called = set()

@@ -11,12 +11,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from flowgraph.model.checkpoint import CANCELLED, COMPLETED, EXECUTE_WORKFLOW, FAILED, WAIT_FOR_WORKFLOW
-from flowgraph.model.store import Command, Finish, Note, Release, Save, Start, Suspend
+from flowgraph.model.store import Bind, Command, Finish, Note, Release, Save, Start, Suspend
 
 Group = tuple[type[Command], list[int]]
 """A class of commands, and the places in the batch of those that are applied together."""
 
-_RANK: dict[type[Command], int] = {Start: 0, Save: 1, Note: 2, Suspend: 3, Release: 4, Finish: 5}
+_RANK: dict[type[Command], int] = {Start: 0, Bind: 1, Save: 2, Note: 3, Suspend: 4, Release: 5, Finish: 6}
 
 
 def groups(commands: Sequence[Command]) -> Iterator[Group]:

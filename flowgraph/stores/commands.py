@@ -14,6 +14,7 @@ from flowgraph.model.checkpoint import Checkpoint
 from flowgraph.model.run import FINISHED, PauseReason, RunStatus, allows
 from flowgraph.model.store import (
     Beat,
+    Bind,
     Cancel,
     Claim,
     Claimed,
@@ -21,6 +22,7 @@ from flowgraph.model.store import (
     Command,
     Enlist,
     Finish,
+    KeepGraph,
     Note,
     Outcome,
     Pause,
@@ -105,6 +107,7 @@ def _run_row(no: int, start: Start, status: RunStatus) -> tuple[Any, ...]:
         start.parent_no,
         start.parent_epoch,
         int(start.detached),
+        start.fingerprint if claimed else None,
     )
 
 
@@ -124,15 +127,33 @@ def _claim(driver: Driver, command: Claim) -> Claimed:
     worker, now_us, workflows = command.worker, command.now_us, json_text(command.workflows)
     most = max(command.limit, 0)
     due = [no for (no,) in driver.rows("due_runs", worker=worker, workflows=workflows, most=most, now_us=now_us)]
-    rows = driver.rows("claim_runs", worker=worker, run_nos=json_text(due), now_us=now_us) if due else []
+    rows = driver.rows("claim_runs", **_claim_values(command, due)) if due else []
     place = {no: place for place, no in enumerate(due)}
     [(next_wake_us,)] = driver.rows("next_wake", workflows=workflows)
     return Claimed(tuple(_claimed_run(row) for row in sorted(rows, key=lambda row: place[row[0]])), next_wake_us)
 
 
+def _claim_values(command: Claim, due: list[int]) -> dict[str, Any]:
+    return {
+        "worker": command.worker,
+        "run_nos": json_text(due),
+        "now_us": command.now_us,
+        "fingerprints": json_text(command.fingerprints),
+    }
+
+
 def _claimed_run(row: tuple[Any, ...]) -> ClaimedRun:
-    no, run_id, workflow, input_, epoch, signals, cancel_requested, executed_us, parent_id = row
-    return ClaimedRun(no, run_id, workflow, input_, epoch, signals, bool(cancel_requested), executed_us, parent_id)
+    no, run_id, workflow, input_, epoch, signals, cancel_requested, *rest = row
+    return ClaimedRun(no, run_id, workflow, input_, epoch, signals, bool(cancel_requested), *rest)
+
+
+def _bind(driver: Driver, command: Bind) -> bool:
+    return bool(driver.change("bind_runs", [(command.run_no, command.epoch, command.fingerprint)]))
+
+
+def _binds(driver: Driver, group: Sequence[Bind]) -> list[bool]:
+    _all(driver, "bind_runs", [(command.run_no, command.epoch, command.fingerprint) for command in group])
+    return [True] * len(group)
 
 
 # Owned runs -----------------------------------------------------------------------------------------------------------
@@ -302,7 +323,21 @@ def _settle(driver: Driver, ended: list[tuple[int, RunStatus]], now_us: int) -> 
             ended.extend((child, RunStatus.CANCELLED) for (child,) in cancelled)
 
 
-# Events and workers ---------------------------------------------------------------------------------------------------
+# Graphs, events and workers -------------------------------------------------------------------------------------------
+
+
+def _keep_graph(driver: Driver, command: KeepGraph) -> bool:
+    row = command.row
+    driver.rows(
+        "keep_graph",
+        fingerprint=row.fingerprint,
+        workflow=row.workflow,
+        dependencies=row.dependencies,
+        diagnostics=row.diagnostics,
+        graph=row.graph,
+        now_us=command.now_us,
+    )
+    return True
 
 
 def _send(driver: Driver, command: Send) -> RunStatus | None:
@@ -374,6 +409,8 @@ def _all(driver: Driver, query: str, rows: Sequence[tuple[Any, ...]]) -> None:
 _ONE: dict[type[Command], Callable[[Driver, Any], Any]] = {
     Start: _start,
     Claim: _claim,
+    Bind: _bind,
+    KeepGraph: _keep_graph,
     Save: _save,
     Suspend: _suspend,
     Finish: _finish,
@@ -389,6 +426,7 @@ _ONE: dict[type[Command], Callable[[Driver, Any], Any]] = {
 }
 _MANY: dict[type[Command], Callable[[Driver, Sequence[Any]], list[Any]]] = {
     Start: _starts,
+    Bind: _binds,
     Save: _saves,
     Suspend: _suspends,
     Finish: _finishes,

@@ -29,12 +29,13 @@ SELECT coalesce(max(no), 0) + 1 FROM run;
 
 -- name: start_runs
 -- Insert runs; an id that exists stays as it is, and a child of a stale parent is refused.
-INSERT INTO run (no, id, workflow, status, epoch, worker, input, wake_us, created_us, started_us, parent_no, detached)
+INSERT INTO run (no, id, workflow, status, epoch, worker, input, wake_us, created_us, started_us, parent_no, detached,
+                 fingerprint)
 WITH new (no, id, workflow, status, epoch, worker, input, wake_us, created_us, started_us, parent_no, parent_epoch,
-          detached)
+          detached, fingerprint)
 AS (VALUES (:no, :id, :workflow, :status, :epoch, :worker, :input, :wake_us, :created_us, :started_us, :parent_no,
-            :parent_epoch, :detached))
-SELECT no, id, workflow, status, epoch, worker, input, wake_us, created_us, started_us, parent_no, detached
+            :parent_epoch, :detached, :fingerprint))
+SELECT no, id, workflow, status, epoch, worker, input, wake_us, created_us, started_us, parent_no, detached, fingerprint
 FROM new
 WHERE parent_no IS NULL
    OR EXISTS (SELECT 1 FROM run AS parent
@@ -68,14 +69,24 @@ ORDER BY due.wake_us, due.no
 LIMIT :most;
 
 -- name: claim_runs
--- Claim runs that are due.
+-- Claim runs that are due; `fingerprints` are those of the graphs of workflows that the worker knows already.
 UPDATE run
 SET status = 'running', worker = :worker, epoch = epoch + 1, wake_us = NULL,
-    started_us = coalesce(started_us, :now_us)
+    started_us = coalesce(started_us, :now_us),
+    fingerprint = coalesce((SELECT known.value FROM json_each(:fingerprints) AS known WHERE known.key = run.workflow),
+                           fingerprint)
 WHERE no IN (SELECT value FROM json_each(:run_nos))
   AND status IN ('pending', 'sleeping', 'listening', 'waiting')
-RETURNING no, id, workflow, input, epoch, signals, cancel_requested, executed_us,
+RETURNING no, id, workflow, input, epoch, signals, cancel_requested, executed_us, fingerprint,
     (SELECT parent.id FROM run AS parent WHERE parent.no = run.parent_no);
+
+-- name: bind_runs
+-- Say by which graphs runs are executed.
+WITH new (run_no, epoch, fingerprint) AS (VALUES (:run_no, :epoch, :fingerprint))
+UPDATE run
+SET fingerprint = new.fingerprint
+FROM new
+WHERE run.no = new.run_no AND run.epoch = new.epoch AND run.status = 'running';
 
 -- name: next_wake
 -- When the next run of these workflows is due.
@@ -230,6 +241,33 @@ SET signals = signals + 1,
 WHERE no IN (SELECT watcher_no FROM watch WHERE target_no = :target_no);
 
 
+-- Graphs --------------------------------------------------------------------------------------------------------------
+
+-- name: keep_graph
+-- Keep a graph by its fingerprint; one that was compiled from something else, or has other lines, is brought up to date.
+INSERT INTO graph (fingerprint, workflow, compiled_us, dependencies, diagnostics, graph)
+VALUES (:fingerprint, :workflow, :now_us, :dependencies, :diagnostics, :graph)
+ON CONFLICT (fingerprint) DO UPDATE
+SET compiled_us = excluded.compiled_us, dependencies = excluded.dependencies, diagnostics = excluded.diagnostics,
+    graph = excluded.graph
+WHERE graph.dependencies <> excluded.dependencies OR graph.graph <> excluded.graph
+   OR graph.diagnostics <> excluded.diagnostics;
+
+-- name: graphs_of
+-- The graphs of a workflow, last compiled first.
+SELECT fingerprint, workflow, graph, diagnostics, dependencies
+FROM graph
+WHERE workflow = :workflow
+ORDER BY compiled_us DESC, fingerprint
+LIMIT :most;
+
+-- name: graph_of_run
+-- The graph by which a run was last executed.
+SELECT graph.fingerprint, graph.workflow, graph.graph, graph.diagnostics, graph.dependencies
+FROM run JOIN graph ON graph.fingerprint = run.fingerprint
+WHERE run.id = :run_id;
+
+
 -- Workers -------------------------------------------------------------------------------------------------------------
 
 -- name: enlist_worker
@@ -297,14 +335,16 @@ RETURNING no;
 -- name: find_run
 -- One run by id.
 SELECT run.no, run.id, run.workflow, run.status, run.input, run.output, run.error, run.reason, run.created_us,
-    run.started_us, run.finished_us, run.wake_us, run.executed_us, run.epoch, run.recoveries, run.worker, parent.id
+    run.started_us, run.finished_us, run.wake_us, run.executed_us, run.epoch, run.recoveries, run.worker,
+    run.fingerprint, parent.id
 FROM run LEFT JOIN run AS parent ON parent.no = run.parent_no
 WHERE run.id = :run_id;
 
 -- name: list_runs
 -- Runs, newest first.
 SELECT run.no, run.id, run.workflow, run.status, run.input, run.output, run.error, run.reason, run.created_us,
-    run.started_us, run.finished_us, run.wake_us, run.executed_us, run.epoch, run.recoveries, run.worker, parent.id
+    run.started_us, run.finished_us, run.wake_us, run.executed_us, run.epoch, run.recoveries, run.worker,
+    run.fingerprint, parent.id
 FROM run LEFT JOIN run AS parent ON parent.no = run.parent_no
 WHERE (:workflow IS NULL OR run.workflow = :workflow)
   AND (:status IS NULL OR run.status = :status)
@@ -317,7 +357,8 @@ LIMIT :most;
 -- name: list_tagged_runs
 -- Runs with certain tags, newest first; one of the tags finds them by its index.
 SELECT run.no, run.id, run.workflow, run.status, run.input, run.output, run.error, run.reason, run.created_us,
-    run.started_us, run.finished_us, run.wake_us, run.executed_us, run.epoch, run.recoveries, run.worker, parent.id
+    run.started_us, run.finished_us, run.wake_us, run.executed_us, run.epoch, run.recoveries, run.worker,
+    run.fingerprint, parent.id
 FROM run LEFT JOIN run AS parent ON parent.no = run.parent_no
 WHERE run.no IN (SELECT tag.run_no FROM run_tag AS tag WHERE tag.key = :key AND tag.value = :value)
   AND (:workflow IS NULL OR run.workflow = :workflow)

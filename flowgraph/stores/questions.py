@@ -12,6 +12,9 @@ from flowgraph.model.run import RunStatus
 from flowgraph.model.store import (
     Event,
     Find,
+    GraphOfRun,
+    GraphRow,
+    GraphsOf,
     History,
     Inbox,
     List,
@@ -89,6 +92,15 @@ def _outcomes(driver: Driver, question: Outcomes) -> tuple[Outcome, ...]:
     return tuple(outcome_of(*row) for row in rows)
 
 
+def _graphs_of(driver: Driver, question: GraphsOf) -> list[GraphRow]:
+    return [GraphRow(*row) for row in driver.rows("graphs_of", workflow=question.workflow, most=question.most)]
+
+
+def _graph_of_run(driver: Driver, question: GraphOfRun) -> GraphRow | None:
+    rows = driver.rows("graph_of_run", run_id=question.run_id)
+    return GraphRow(*rows[0]) if rows else None
+
+
 def _owned(driver: Driver, question: Owned) -> list[tuple[int, int, int]]:
     return driver.rows("owned_runs", worker=question.worker)
 
@@ -103,6 +115,8 @@ _ANSWERS: dict[type[Question], Callable[[Driver, Any], Any]] = {
     History: _history,
     Inbox: _inbox,
     Outcomes: _outcomes,
+    GraphsOf: _graphs_of,
+    GraphOfRun: _graph_of_run,
     Owned: _owned,
     Workers: _workers,
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from flowgraph.cli.plain import TOLD_ITEMS, Teller
+from flowgraph.cli.plain import TOLD_ITEMS, Teller, to_come_line
 from flowgraph.model import Checkpoint
 from tests.cli.rows import RUN, Rows, board_of, us
 
@@ -99,3 +99,15 @@ def test_nothing_is_said_of_times_before_now() -> None:
     row = Rows().failed("a", state="retrying", due=1.0)
     assert told(row) == ["a: attempt 1 failed: ConnectionError: boom; the next now"]
     assert us(1.0) < row.finished_us
+
+
+def test_the_end_of_a_step_of_the_graph_says_how_many_have_ended() -> None:
+    row = Rows()("a")
+    assert Teller().tell(board_of().add(RUN, row), row, row.finished_us, (3, 8)) == "a: done in 0.5s (3 of 8 steps)"
+
+
+def test_what_is_to_come_is_one_line() -> None:
+    assert to_come_line(["a", "b-{n}"]) == "To come: a, b-{n}"
+    assert (
+        to_come_line([str(number) for number in range(12)]) == "To come: 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, and 2 more steps"
+    )

@@ -127,7 +127,7 @@ def test_the_steps_are_a_tree_that_changes_in_place_and_stays(flows: Flows, term
     lines = screen.until(lambda lines: any(re.match(r"  ● shaky +running", line) for line in lines))
     assert lines[0] == "Run r of varied"
     assert "a word from a step" in lines
-    assert re.match(r"● varied +running", lines[2])
+    assert re.match(r"● varied +running +━+─+ 1 of 3 steps", lines[2])
     assert re.match(r"  ✓ chunk-0 +done", lines[3])
     Path("go-shaky").touch()
     lines = screen.until(lambda lines: any(re.match(r"    ● \[5\] +running", line) for line in lines))
@@ -139,7 +139,7 @@ def test_the_steps_are_a_tree_that_changes_in_place_and_stays(flows: Flows, term
     told = [re.sub(r"(?<=\S)  +", " | ", re.sub(r"  +[\d.]+m?s$", "", line)) for line in lines]
     assert [line for line in told if line != "a word from a step"] == [
         "Run r of varied",
-        "✓ varied | completed",
+        "✓ varied | completed | 3 of 3 steps",
         "  ✓ chunk-0 | done",
         "  ✓ chunk-1 | done",
         "  ✓ shaky | done | 3 attempts",
@@ -204,7 +204,7 @@ def test_an_interruption_leaves_the_tree_and_says_how_to_go_on(flows: Flows, ter
 def test_a_waiting_run_says_until_when(flows: Flows, terminal: Callable[..., Terminal]) -> None:
     file = flows("@workflow\nasync def asks():\n    return await step.listen('approval', timeout='2h')\n")
     screen = terminal("run", file)
-    screen.until(lambda lines: any(re.match(r"○ asks +listening +until \d", line) for line in lines))
+    screen.until(lambda lines: any(re.match(r"○ asks +listening +─+ 0 of 1 step · until \d", line) for line in lines))
     lines = screen_of(screen.output)
     assert any(re.match(r"  ○ approval +listening +for 'approval' until \d", line) for line in lines)
 

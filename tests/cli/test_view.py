@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC
 
+import msgspec
 import pytest
 
 from flowgraph.cli.board import Board
@@ -234,3 +235,41 @@ def test_each_failed_attempt_has_a_line_where_that_is_asked_for() -> None:
         "b | failed",
         "  attempt 1 | failed | ConnectionError: once",
     ]
+
+
+def test_the_line_of_the_run_says_how_many_steps_have_ended() -> None:
+    going = Glance(NOW, steps=(3, 8), note="by another worker")
+    assert run_lines(board_of(), "etl", going, 9) == [
+        Line(0, "running", "etl", "3 of 8 steps · by another worker", bar=Bar(3, 8))
+    ]
+    over = Glance(NOW, RunStatus.COMPLETED, steps=(1, 1))
+    assert run_lines(board_of(), "etl", over, 9) == [Line(0, "completed", "etl", "1 of 1 step")]
+
+
+@pytest.mark.parametrize(
+    ("height", "shown"),
+    [
+        (40, ["a", "b", "c"]),
+        (12, ["a", "b", "c"]),
+        (8, ["a", "… 2 more steps to come"]),
+        (4, ["… 3 steps to come"]),
+        (3, []),
+    ],
+)
+def test_steps_to_come_are_below_the_others_in_a_quarter_of_the_height(height: int, shown: list[str]) -> None:
+    rows = Rows()
+    glance = Glance(NOW, to_come=("a", "b", "c"))
+    lines = run_lines(board_of(rows("z")), "etl", glance, height)
+    assert [line.name for line in lines] == ["etl", "z", *shown]
+    assert {line.word for line in lines[2:]} <= {"to come", ""}
+
+
+def test_when_the_run_is_over_nothing_is_to_come() -> None:
+    glance = Glance(NOW, RunStatus.FAILED, to_come=("a",))
+    assert [line.name for line in run_lines(board_of(), "etl", glance, 20)] == ["etl"]
+
+
+def test_a_step_that_the_graph_does_not_know_is_marked() -> None:
+    rows = Rows()
+    known, unknown = (msgspec.structs.replace(rows(name), node=node) for name, node in (("a", "2"), ("b", "")))
+    assert texts(board_of(known, unknown, rows("c"))) == ["a | done", "b | done | unplanned", "c | done"]

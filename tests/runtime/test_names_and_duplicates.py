@@ -295,7 +295,8 @@ async def test_a_duplicate_is_warned_of_once_with_its_path(caplog: pytest.LogCap
     with caplog.at_level(logging.WARNING, "flowgraph"):
         await result_of(flow)
 
-    [warning] = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
+    [before, warning] = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
+    assert "FG102" in before
     assert "parent/child" in warning
 
 

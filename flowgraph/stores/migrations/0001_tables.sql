@@ -2,6 +2,7 @@
 
 -- name: run
 -- Runs. Short columns come first: what a claim or a list reads does not walk over long inputs and outputs.
+-- `fingerprint` is that of the graph which the last worker had ('unknown': it had none).
 CREATE TABLE run (
     no INTEGER PRIMARY KEY,
     id TEXT NOT NULL UNIQUE,
@@ -19,6 +20,7 @@ CREATE TABLE run (
     started_us INTEGER,
     finished_us INTEGER,
     executed_us INTEGER NOT NULL DEFAULT 0,
+    fingerprint TEXT,
     reason TEXT,
     input TEXT NOT NULL,
     output TEXT,
@@ -43,6 +45,7 @@ CREATE INDEX run_paused ON run (workflow) WHERE status = 'paused';
 
 -- name: checkpoint
 -- The histories, append-only. The key is the run's number and the row's number in the run, so it is the only index.
+-- `node` is the step's node in the graph, '' for a step that the graph does not know, NULL where the graph is unknown.
 CREATE TABLE checkpoint (
     id INTEGER PRIMARY KEY,
     path TEXT NOT NULL,
@@ -57,6 +60,21 @@ CREATE TABLE checkpoint (
     detail TEXT,
     node TEXT
 );
+
+-- name: graph
+-- The graphs of workflows, by their meaning. What they were compiled from, and the lines, are those of the last time.
+CREATE TABLE graph (
+    fingerprint TEXT PRIMARY KEY,
+    workflow TEXT NOT NULL,
+    compiled_us INTEGER NOT NULL,
+    dependencies TEXT NOT NULL,
+    diagnostics TEXT NOT NULL,
+    graph TEXT NOT NULL
+);
+
+-- name: graph_workflow
+-- Finds the last graphs of a workflow.
+CREATE INDEX graph_workflow ON graph (workflow, compiled_us);
 
 -- name: event
 -- Events. `taken_by` is the checkpoint that consumed it; a taken event stays, so that its send id is known.
