@@ -1,7 +1,8 @@
 """Checking the sources of workflows before they run.
 
 `runner` looks at all files and asks `checking` about those that have to do with workflows; the `rules` are one file
-each; `suppressions` are the comments that accept findings. `reports` write out what was found, `fixes` mend it.
+each, and ask `analysis` what the code does; `suppressions` are the comments that accept findings. `reports` write out
+what was found, `fixes` mend it, `against` holds workflows against what they were.
 """
 
 from __future__ import annotations

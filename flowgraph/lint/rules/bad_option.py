@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from flowgraph.compiler import Foreign, words
-from flowgraph.lint.constants import constant
-from flowgraph.lint.options import options, refusal, stand_in
+from flowgraph.lint.analysis.constants import constant
+from flowgraph.lint.analysis.options import options, refusal, stand_in
+from flowgraph.lint.analysis.trials import RETRY_POLICY, WORKFLOW, is_known, options_of
 from flowgraph.lint.rule import Rule, related
-from flowgraph.lint.trials import RETRY_POLICY, WORKFLOW, is_known, options_of
 
 if TYPE_CHECKING:
     from flowgraph.compiler import Names

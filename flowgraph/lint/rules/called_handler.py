@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from flowgraph.lint.results import result_of
+from flowgraph.lint.analysis.results import result_of
 from flowgraph.lint.rule import Rule, related
 from flowgraph.model.diagnostic import Edit, Fix
 from flowgraph.model.graph import Span

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
+from flowgraph.lint.analysis.workflows import Definition, definitions
 from flowgraph.lint.rule import ProjectRule
-from flowgraph.lint.workflows import Definition, definitions
 from flowgraph.model.diagnostic import Diagnostic, Related
 
 if TYPE_CHECKING:

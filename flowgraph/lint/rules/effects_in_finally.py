@@ -6,9 +6,9 @@ import ast
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
-from flowgraph.lint.durable import WAITS, Reached, own_nodes, reached
-from flowgraph.lint.effects import acts_at_its_end, effects, removes
-from flowgraph.lint.origins import shown
+from flowgraph.lint.analysis.durable import WAITS, Reached, own_nodes, reached
+from flowgraph.lint.analysis.effects import acts_at_its_end, effects, removes
+from flowgraph.lint.analysis.origins import shown
 from flowgraph.lint.rule import Rule, related
 from flowgraph.model.graph import Span
 

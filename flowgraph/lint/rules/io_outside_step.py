@@ -6,9 +6,9 @@ import ast
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from flowgraph.lint.origins import shown
-from flowgraph.lint.outside import outside
-from flowgraph.lint.reach import Spot, spots_of
+from flowgraph.lint.analysis.origins import shown
+from flowgraph.lint.analysis.outside import outside
+from flowgraph.lint.analysis.reach import Spot, spots_of
 from flowgraph.lint.rule import Rule
 
 if TYPE_CHECKING:

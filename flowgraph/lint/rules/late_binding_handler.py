@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from flowgraph.compiler import FunctionNode
-from flowgraph.lint.handlers import function_of
-from flowgraph.lint.iterations import Comprehension, outlived
+from flowgraph.lint.analysis.handlers import function_of
+from flowgraph.lint.analysis.iterations import Comprehension, outlived
 from flowgraph.lint.rule import Rule, related
 
 if TYPE_CHECKING:

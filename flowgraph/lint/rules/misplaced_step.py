@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from flowgraph.compiler import Foreign, words
-from flowgraph.lint.awaitables import Fate, fate
-from flowgraph.lint.durable import ALL, Reached, reached
-from flowgraph.lint.handlers import Handler, handlers
+from flowgraph.lint.analysis.awaitables import Fate, fate
+from flowgraph.lint.analysis.durable import ALL, Reached, reached
+from flowgraph.lint.analysis.handlers import Handler, handlers
 from flowgraph.lint.rule import Rule, related
 from flowgraph.model.placement import EVERYWHERE, REFUSALS, THREAD
 

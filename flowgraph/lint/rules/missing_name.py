@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from flowgraph.compiler import Defined, Foreign, FunctionNode, words
-from flowgraph.lint.constants import UNKNOWN, constant
+from flowgraph.lint.analysis.constants import UNKNOWN, constant
 from flowgraph.lint.rule import Rule
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from flowgraph.lint.changes import Change, changes, matters
+from flowgraph.lint.analysis.changes import Change, changes, matters
 from flowgraph.lint.rule import Rule, related
 
 if TYPE_CHECKING:

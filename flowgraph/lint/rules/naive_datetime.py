@@ -8,8 +8,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from flowgraph.compiler import Value
+from flowgraph.lint.analysis.origins import origin
 from flowgraph.lint.module import step_call
-from flowgraph.lint.origins import origin
 from flowgraph.lint.rule import Rule, related
 
 if TYPE_CHECKING:

@@ -6,11 +6,11 @@ import ast
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from flowgraph.lint.analysis.origins import called
+from flowgraph.lint.analysis.reach import Spot, spots_of
+from flowgraph.lint.analysis.varying import varying
 from flowgraph.lint.module import step_call
-from flowgraph.lint.origins import called
-from flowgraph.lint.reach import Spot, spots_of
 from flowgraph.lint.rule import Rule
-from flowgraph.lint.varying import varying
 
 if TYPE_CHECKING:
     from flowgraph.lint.module import Module

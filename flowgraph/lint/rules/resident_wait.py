@@ -6,8 +6,8 @@ import ast
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from flowgraph.lint.origins import origin, shown
-from flowgraph.lint.reach import Spot, spots_of
+from flowgraph.lint.analysis.origins import origin, shown
+from flowgraph.lint.analysis.reach import Spot, spots_of
 from flowgraph.lint.rule import Rule
 
 if TYPE_CHECKING:

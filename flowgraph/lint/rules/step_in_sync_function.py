@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from flowgraph.compiler import words
-from flowgraph.lint.awaitables import Fate, fate
-from flowgraph.lint.handlers import handlers
+from flowgraph.lint.analysis.awaitables import Fate, fate
+from flowgraph.lint.analysis.handlers import handlers
 from flowgraph.lint.rule import Rule
 from flowgraph.model.placement import LOOP
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from flowgraph.compiler import FunctionNode
-from flowgraph.lint.mentions import Mentions, place_of
+from flowgraph.lint.analysis.mentions import Mentions, place_of
 from flowgraph.lint.rule import ProjectRule
 from flowgraph.model.diagnostic import Diagnostic
 

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from flowgraph.compiler import FunctionNode
-from flowgraph.lint.durable import Reached, reached
-from flowgraph.lint.origins import origin, shown
+from flowgraph.lint.analysis.durable import Reached, reached
+from flowgraph.lint.analysis.origins import origin, shown
+from flowgraph.lint.analysis.swallowing import lets_pass, swallows_by_leaving
 from flowgraph.lint.rule import Rule, related
-from flowgraph.lint.swallowing import lets_pass, swallows_by_leaving
 from flowgraph.model.diagnostic import Diagnostic, Edit, Fix
 from flowgraph.model.graph import Span
 

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, TypeGuard
 
 from flowgraph.compiler import Defined, words
-from flowgraph.lint.awaitables import Fate, fate
-from flowgraph.lint.durable import reached
-from flowgraph.lint.handlers import handlers
+from flowgraph.lint.analysis.awaitables import Fate, fate
+from flowgraph.lint.analysis.durable import reached
+from flowgraph.lint.analysis.handlers import handlers
 from flowgraph.lint.rule import Rule
 from flowgraph.model.diagnostic import Edit, Fix
 

@@ -6,10 +6,10 @@ import ast
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from flowgraph.lint.durable import reached
-from flowgraph.lint.origins import shown
+from flowgraph.lint.analysis.durable import reached
+from flowgraph.lint.analysis.origins import shown
+from flowgraph.lint.analysis.sets import has_equal_kinds, is_set
 from flowgraph.lint.rule import Rule, related
-from flowgraph.lint.sets import has_equal_kinds, is_set
 from flowgraph.model.diagnostic import Diagnostic, Edit, Fix
 
 if TYPE_CHECKING:

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import attrs
 
 from flowgraph.compiler import Defined, Foreign, FunctionNode, Value
-from flowgraph.lint.durable import own_nodes
+from flowgraph.lint.analysis.durable import own_nodes
+from flowgraph.lint.analysis.varying import varying
 from flowgraph.lint.module import step_call
 from flowgraph.lint.rule import Rule, related
-from flowgraph.lint.varying import varying
 
 if TYPE_CHECKING:
     from flowgraph.compiler import Names

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from flowgraph.lint.analysis.workflows import Definition, Start, definitions, starts
 from flowgraph.lint.rule import ProjectRule
-from flowgraph.lint.workflows import Definition, Start, definitions, starts
 from flowgraph.model.diagnostic import Diagnostic, Related
 
 if TYPE_CHECKING:

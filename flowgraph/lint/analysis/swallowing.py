@@ -6,8 +6,8 @@ import ast
 from collections.abc import Iterator
 
 from flowgraph.compiler import Defined, FunctionNode, Names
-from flowgraph.lint.durable import own_nodes
-from flowgraph.lint.origins import origin
+from flowgraph.lint.analysis.durable import own_nodes
+from flowgraph.lint.analysis.origins import origin
 
 _ENDING = frozenset({"sys.exit", "os._exit", "os.abort", "builtins.exit", "builtins.quit", "sys.exc_info"})
 _ENDING_STEPS = frozenset({"fail", "abort"})

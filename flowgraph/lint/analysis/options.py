@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from flowgraph.compiler import Defined, FunctionNode, Names, Value, words
-from flowgraph.lint.constants import UNKNOWN, constant
-from flowgraph.lint.handlers import function_of, is_async
+from flowgraph.lint.analysis.constants import UNKNOWN, constant
+from flowgraph.lint.analysis.handlers import function_of, is_async
+from flowgraph.lint.analysis.trials import Pool, argument_name, coroutine, decorated, is_known, plain, refused
 from flowgraph.lint.module import Module, StepCall
-from flowgraph.lint.trials import Pool, argument_name, coroutine, decorated, is_known, plain, refused
 
 
 def refusal(kind: str, option: str, node: ast.expr, names: Names, handler: Callable[..., Any] = plain) -> str | None:

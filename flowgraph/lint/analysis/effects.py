@@ -6,9 +6,9 @@ import ast
 from collections.abc import Iterable, Iterator
 
 from flowgraph.compiler import Defined, FunctionNode, Names
-from flowgraph.lint.durable import own_nodes
+from flowgraph.lint.analysis.durable import own_nodes
+from flowgraph.lint.analysis.origins import listed, origin
 from flowgraph.lint.module import step_call
-from flowgraph.lint.origins import listed, origin
 
 _QUIET_MODULES = ("asyncio.", "builtins.", "logging.", "time.", "contextvars.", "anyio.", "warnings.")
 _QUIET_METHODS = listed("""

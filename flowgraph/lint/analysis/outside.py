@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from flowgraph.compiler import Defined, Foreign, Names
-from flowgraph.lint.origins import called, listed, origin
+from flowgraph.lint.analysis.origins import called, listed, origin
 
 _FUNCTIONS = listed("""
     builtins.open builtins.input io.open codecs.open time.sleep

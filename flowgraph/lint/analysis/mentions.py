@@ -15,9 +15,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from flowgraph.compiler import Class, Defined, Foreign, FunctionNode, Meaning, Names, Unit, Value, dotted_name, words
+from flowgraph.lint.analysis.origins import origin
 from flowgraph.lint.module import Module
 from flowgraph.lint.nodes import children
-from flowgraph.lint.origins import origin
 
 _FRAMEWORKS = frozenset(
     {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 
 from flowgraph.compiler import Foreign, Names
-from flowgraph.lint.origins import called, listed, origin
+from flowgraph.lint.analysis.origins import called, listed, origin
 
 _FUNCTIONS = listed("""
     time.time time.time_ns time.monotonic time.monotonic_ns time.perf_counter time.perf_counter_ns time.process_time

@@ -6,10 +6,10 @@ import ast
 from collections.abc import Iterator
 
 from flowgraph.compiler import Class, Foreign, FunctionNode, Names
-from flowgraph.lint.durable import own_nodes
+from flowgraph.lint.analysis.durable import own_nodes
+from flowgraph.lint.analysis.mutations import METHODS
+from flowgraph.lint.analysis.origins import origin
 from flowgraph.lint.module import step_call
-from flowgraph.lint.mutations import METHODS
-from flowgraph.lint.origins import origin
 
 _CONTAINERS = frozenset(f"builtins.{name}" for name in ("list", "dict", "set", "bytearray", "sorted")) | {
     f"collections.{name}" for name in ("defaultdict", "OrderedDict", "Counter", "deque")

@@ -5,9 +5,9 @@ from __future__ import annotations
 import ast
 
 from flowgraph.compiler import Defined, FunctionNode, Names
-from flowgraph.lint.durable import own_nodes
+from flowgraph.lint.analysis.durable import own_nodes
+from flowgraph.lint.analysis.origins import origin
 from flowgraph.lint.module import StepCall, step_call
-from flowgraph.lint.origins import origin
 
 _NO_CALLABLES = frozenset(
     {

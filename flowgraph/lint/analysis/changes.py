@@ -8,11 +8,11 @@ from collections.abc import Iterator
 import attrs
 
 from flowgraph.compiler import Defined, FunctionNode, Names
-from flowgraph.lint.handlers import handlers
+from flowgraph.lint.analysis.handlers import handlers
+from flowgraph.lint.analysis.mutations import METHODS, Mutation, mutations, mutations_of_arguments
+from flowgraph.lint.analysis.origins import origin
+from flowgraph.lint.analysis.variables import holds, reads
 from flowgraph.lint.module import Module
-from flowgraph.lint.mutations import METHODS, Mutation, mutations, mutations_of_arguments
-from flowgraph.lint.origins import origin
-from flowgraph.lint.variables import holds, reads
 
 
 @attrs.frozen(eq=False)

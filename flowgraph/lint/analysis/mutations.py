@@ -8,8 +8,8 @@ from collections.abc import Iterable, Iterator
 import attrs
 
 from flowgraph.compiler import Defined, FunctionNode, Names
-from flowgraph.lint.durable import own_nodes
-from flowgraph.lint.origins import listed
+from flowgraph.lint.analysis.durable import own_nodes
+from flowgraph.lint.analysis.origins import listed
 
 METHODS = listed("""
     append extend insert remove pop clear sort reverse appendleft extendleft popleft rotate add discard update

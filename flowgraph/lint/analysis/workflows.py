@@ -9,8 +9,8 @@ from pathlib import PurePath
 from typing import TypedDict
 
 from flowgraph.compiler import Defined, Foreign, FunctionNode, Names, Unit, words
-from flowgraph.lint.durable import own_nodes
-from flowgraph.lint.handlers import function_of
+from flowgraph.lint.analysis.durable import own_nodes
+from flowgraph.lint.analysis.handlers import function_of
 from flowgraph.lint.module import Module, StepCall, step_call
 from flowgraph.model.graph import Span
 

@@ -10,7 +10,7 @@ import ast
 from collections.abc import Iterator
 
 from flowgraph.compiler import Foreign, FunctionNode, Names, words
-from flowgraph.lint.durable import own_nodes
+from flowgraph.lint.analysis.durable import own_nodes
 from flowgraph.lint.module import Module
 
 Comprehension = ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp

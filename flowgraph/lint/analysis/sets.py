@@ -5,8 +5,8 @@ from __future__ import annotations
 import ast
 
 from flowgraph.compiler import Defined, FunctionNode, Names, Value
+from flowgraph.lint.analysis.origins import origin
 from flowgraph.lint.module import step_call
-from flowgraph.lint.origins import origin
 
 _MAKING = frozenset({"builtins.set", "builtins.frozenset"})
 _TYPES = _MAKING | {
