@@ -16,7 +16,7 @@ import libcst as cst
 
 from flowgraph.compiler import words
 from flowgraph.compiler.assigning import bound, names_given, parameters, targets
-from flowgraph.compiler.bindings import Class, Defined, Foreign, Meaning, Value, is_builtin
+from flowgraph.compiler.bindings import Class, Defined, Foreign, Meaning, Value, is_builtin, is_generator
 from flowgraph.compiler.reading import Reading
 from flowgraph.compiler.regions import (
     NOTHING,
@@ -31,6 +31,7 @@ from flowgraph.compiler.regions import (
     Step,
     Unknown,
     has_effect,
+    has_steps,
     results,
     sequence,
     settled,
@@ -212,6 +213,8 @@ class Calling(Reading):
         function = meaning.names.unit.function(meaning.node, meaning.names, meaning.owner)
         if function.body is not None and not has_effect(function.body):
             return NOTHING
+        if is_generator(meaning.node) and (function.body is None or has_steps(function.body)):
+            return Unknown(f"{function.name}() yields between its steps", span)
         return Call(function, span, function.body is None, tuple(arguments))
 
     def _decorated(

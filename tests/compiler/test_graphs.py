@@ -538,3 +538,10 @@ SUMS = [
 def test_a_sum_is_put_together_where_it_is_one_of_texts(name: str, expected: str) -> None:
     [node] = graph_of(f"await step({name}, f)", 'PREFIX = "pre-"\nTHREE = 3\n').steps
     assert node.name == expected
+
+
+def test_a_generator_with_steps_is_unknown() -> None:
+    pages = "async def pages(n):\n    while n:\n        yield await step(f'page-{n}', f)\n"
+    graph = graph_of("async for page in pages(n):\n    await step(f'save-{page}', f)", pages)
+    assert [node.name for node in graph.nodes if node.kind == "unknown"] == ["pages() yields between its steps"]
+    assert [node.name for node in graph.steps] == ["save-{page}"]
