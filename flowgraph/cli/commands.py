@@ -18,6 +18,7 @@ _STATUSES = [
     "pending", "running", "sleeping", "listening", "waiting", "paused",
     "completed", "failed", "aborted", "cancelled", "timed_out",
 ]  # fmt: skip
+_FORMATS = ["full", "concise", "json", "github", "gitlab", "sarif", "junit"]
 
 
 def call(arguments: list[str] | None = None) -> int:
@@ -125,6 +126,87 @@ def run(
     from flowgraph.cli.run import RunCommand, execute
 
     return execute(RunCommand(target, input_, run_id, store, tags_of(tags), durability, as_json))
+
+
+@flowgraph.command()
+@click.argument("paths", nargs=-1)
+@click.option(
+    "--output-format", type=click.Choice(_FORMATS), default="full", show_default=True, help="How findings are told.",
+)  # fmt: skip
+@click.option("--output-file", metavar="FILE", help="Write the report to a file instead of stdout.")
+@click.option(
+    "--select", metavar="CODES", multiple=True, help="Check only these: codes, beginnings of codes, or names."
+)
+@click.option("--extend-select", metavar="CODES", multiple=True, help="Check these as well.")
+@click.option("--ignore", metavar="CODES", multiple=True, help="Do not check these.")
+@click.option("--exclude", metavar="PATTERNS", multiple=True, help="Do not look at files and folders that match.")
+@click.option("--fix", is_flag=True, help="Mend what can be mended safely.")
+@click.option("--diff", is_flag=True, help="Show what --fix would change, and change nothing.")
+@click.option("--strict", is_flag=True, help="Let warnings count, as errors do.")
+@click.option(
+    "--against", metavar="GRAPHS|STORE", help="Find what would harm runs: a file of graphs, or the URL of a store."
+)
+@click.option("--cache-dir", metavar="DIR", help="Where results are kept. Default: .flowgraph/cache/lint.")
+@click.option("--no-cache", is_flag=True, help="Keep no results, and use none.")
+@click.option("--stdin-filename", metavar="NAME", help="The name of the file that - reads from stdin.")
+def lint(**options: Any) -> int:
+    """Check the workflows in PATHS, files and folders, without running them. The working folder is the default.
+
+    What is checked is set in [tool.flowgraph.lint] of pyproject.toml; the options come first. CODES and PATTERNS may be
+    several, with commas between them.
+
+    \b
+    Exit codes: 0 nothing that counts was found; 1 there are errors; 2 it could not be done.
+
+    \b
+    Example:
+      flowgraph lint orders/ --extend-select FG307 --output-format concise
+    """
+    from flowgraph.cli.lint import LintCommand, execute
+
+    return execute(LintCommand(**options))
+
+
+@flowgraph.command()
+@click.argument("rule", required=False)
+@click.option("--all", "is_for_all", is_flag=True, help="Explain all rules, one after the other.")
+@_json_option("Print a JSON object; a JSON array for all rules.")
+def rule(rule: str | None, is_for_all: bool, as_json: bool) -> int:
+    """Explain the RULE of a code or a name: what it does, why that is bad, and what to use instead.
+
+    Without a rule, all of them are listed.
+
+    \b
+    Example:
+      flowgraph rule duplicate-step-name
+    """
+    from flowgraph.cli.rule import explain
+
+    return explain(rule, is_for_all=is_for_all, as_json=as_json)
+
+
+@flowgraph.command()
+@click.argument("old")
+@click.argument("new")
+@click.option(
+    "--output-format", type=click.Choice(["full", "json"]), default="full", show_default=True,
+    help="Text for people, or one JSON object.",
+)  # fmt: skip
+def diff(old: str, new: str, output_format: str) -> int:
+    """Say what the change from OLD to NEW means for runs in flight.
+
+    OLD and NEW are Python files, or files of graphs as JSON; - reads one of them from stdin. Nothing of them is run.
+
+    \b
+    Exit codes: 0 safe; 1 the change breaks runs in flight; 2 could not be compared.
+
+    \b
+    Example:
+      flowgraph diff old.py orders.py
+    """
+    from flowgraph.cli.diff import compare
+
+    return compare(old, new, output_format)
 
 
 @flowgraph.command()

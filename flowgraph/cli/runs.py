@@ -40,7 +40,7 @@ def list_runs(
         after=after,
     )
     url = store_url(store)
-    records = _asked(url, lambda client: client.list(query))
+    records = asked(url, lambda client: client.list(query))
     if as_json:
         print_json([plain_record(record) for record in records])
     elif not records:
@@ -54,10 +54,10 @@ def list_runs(
 def show_run(run_id: str, store: str | None, *, tracebacks: bool, as_json: bool) -> int:
     """Print all that is known of a run."""
     if as_json:
-        record = _asked(store_url(store), lambda client: _record(client, run_id))
+        record = asked(store_url(store), lambda client: _record(client, run_id))
         print_json(plain_record(record))
     else:
-        row, rows = _asked(store_url(store), lambda client: _history(client, run_id))
+        row, rows = asked(store_url(store), lambda client: _history(client, run_id))
         from flowgraph.cli.show import print_run
 
         print_run(row, rows, store, tracebacks=tracebacks)
@@ -67,14 +67,14 @@ def show_run(run_id: str, store: str | None, *, tracebacks: bool, as_json: bool)
 def send_event(run_id: str, event: str, payload: str | None, send_id: str | None, store: str | None) -> int:
     """Send an event to a run."""
     value = None if payload is None else read_json(payload, "the payload")
-    _asked(store_url(store), lambda client: _send(client, run_id, event, value, send_id))
+    asked(store_url(store), lambda client: _send(client, run_id, event, value, send_id))
     print(f"Sent {event!r} to run {run_id}.", file=sys.stderr)
     return 0
 
 
 def cancel_run(run_id: str, store: str | None) -> int:
     """Cancel a run."""
-    status = _asked(store_url(store), lambda client: _cancel(client, run_id))
+    status = asked(store_url(store), lambda client: _cancel(client, run_id))
     done = "is cancelled" if status is RunStatus.CANCELLED else "will be cancelled by the worker that executes it"
     print(f"Run {run_id} {done}.", file=sys.stderr)
     return 0
@@ -83,7 +83,7 @@ def cancel_run(run_id: str, store: str | None) -> int:
 # Asking ---------------------------------------------------------------------------------------------------------------
 
 
-def _asked(url: str, ask: Callable[[Client], Awaitable[T]]) -> T:
+def asked(url: str, ask: Callable[[Client], Awaitable[T]]) -> T:
     """Open a store that exists, ask it, and close it."""
 
     async def asking() -> T:

@@ -225,6 +225,18 @@ def is_builtin(name: str, names: Names) -> bool:
     return hasattr(builtins, name)
 
 
+def is_generator(function: FunctionNode) -> bool:
+    """Tell whether a function yields: its body then runs between the passes of whoever goes through it."""
+    stack: list[ast.AST] = list(function.body)
+    while stack:
+        node = stack.pop()
+        if isinstance(node, ast.Yield | ast.YieldFrom):
+            return True
+        if not isinstance(node, FunctionNode | ast.Lambda | ast.ClassDef):
+            stack.extend(ast.iter_child_nodes(node))
+    return False
+
+
 def _ways_to_the_value(owner: ast.ClassDef) -> tuple[str, ...]:
     """What is written behind a name in a class for its value: ``.value`` for a member of an enumeration."""
     bases = [(dotted_name(base) or "").rpartition(".")[2] for base in owner.bases]

@@ -16,7 +16,7 @@ import libcst as cst
 
 from flowgraph.compiler import words
 from flowgraph.compiler.assigning import bound, names_given, parameters, targets
-from flowgraph.compiler.bindings import Class, Defined, Foreign, Meaning, Value, is_builtin
+from flowgraph.compiler.bindings import Class, Defined, Foreign, Meaning, Value, is_builtin, is_generator
 from flowgraph.compiler.reading import Reading
 from flowgraph.compiler.regions import (
     NOTHING,
@@ -31,6 +31,7 @@ from flowgraph.compiler.regions import (
     Step,
     Unknown,
     has_effect,
+    has_steps,
     results,
     sequence,
     settled,
@@ -212,6 +213,8 @@ class Calling(Reading):
         function = meaning.names.unit.function(meaning.node, meaning.names, meaning.owner)
         if function.body is not None and not has_effect(function.body):
             return NOTHING
+        if is_generator(meaning.node) and (function.body is None or has_steps(function.body)):
+            return Unknown(f"{function.name}() yields between its steps", span)
         return Call(function, span, function.body is None, tuple(arguments))
 
     def _decorated(
@@ -231,7 +234,7 @@ class Calling(Reading):
         options = tuple((keyword.arg or "**", ast.unparse(keyword.value)) for keyword in decorator.keywords)
         call = self._ast(node)
         self._note(name)
-        step = Step("step", name, span, body, options, span, names_given(call), results(arguments))
+        step = Step("step", name, span, body, options, span, names_given(call), results(arguments), meaning.node.name)
         return [*arguments, *self._spawned([step], span, awaited)]
 
     # Steps ------------------------------------------------------------------------------------------------------------
@@ -256,7 +259,8 @@ class Calling(Reading):
         paired = self._places.pair(node) is not None
         name_span = span if name_node is None or not paired else self._unit.span(name_node)
         uses = names_given(call) | self._captured(handler)
-        return [*before, Step(kind, name, span, body, options, name_span, uses, results(before))]
+        written = "" if handler is None else ast.unparse(handler)
+        return [*before, Step(kind, name, span, body, options, name_span, uses, results(before), written)]
 
     def _captured(self, handler: ast.expr | None) -> frozenset[str]:
         """The names that a handler defined inside this function takes from it."""

@@ -97,6 +97,7 @@ class Point:
         scope: the number of the step whose handler it is in; None for the workflow's own points.
         path: a step's path.
         options: a step's options.
+        handler: a step's handler, as it is written.
         template: a step's name.
         name_span: where that is written.
         holes: what the holes of the name rest on, in their order.
@@ -120,6 +121,7 @@ class Point:
     branches: tuple[tuple[int, int], ...]
     path: str = ""
     options: dict[str, str] = attrs.field(factory=dict)
+    handler: str = ""
     template: Template | None = None
     name_span: Span | None = None
     holes: tuple[Rests, ...] = ()

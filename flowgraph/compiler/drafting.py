@@ -229,7 +229,8 @@ class Draft:
         uses = frozenset(map(self._space.variable, step.uses))
         made_by, returned = self._sources(step.made_by)
         number = self._add(
-            step.kind, name, step.span, opens, path=path, options=dict(step.options), template=step.name,
+            step.kind, name, step.span, opens, path=path, options=dict(step.options), handler=step.handler,
+            template=step.name,
             name_span=step.name_span, holes=self._holes(step.name), uses=uses, made_by=made_by, returned=returned,
         )  # fmt: skip
         self._made[id(step)] = number

@@ -37,7 +37,16 @@ def _node(control: Control, point: Point, ids: dict[int, str]) -> Node:
     elsewhere = point.file if point.file != control.path else ""
     line = _line(control, point) if elsewhere else point.span.line
     return Node(
-        ids[point.number], point.kind, point.name, point.path, parent, line, point.options, elsewhere, point.span
+        ids[point.number],
+        point.kind,
+        point.name,
+        point.path,
+        parent,
+        line,
+        point.options,
+        point.handler,
+        elsewhere,
+        point.span,
     )
 
 

@@ -33,7 +33,7 @@ class Step:
     `kind` is step, map, for_each, batch, sleep, sleep_until, progress, listen, execute_workflow, start_workflow,
     wait_for_workflow, fail or abort. `body` is what the handler does; `options` are the arguments as text. `name_span`
     is where the name is written, `uses` the names whose values it is given, and `made_by` what of its arguments is made
-    by other steps.
+    by other steps. `handler` is the handler as it is written.
     """
 
     kind: str
@@ -44,6 +44,7 @@ class Step:
     name_span: Span | None = None
     uses: frozenset[str] = frozenset()
     made_by: tuple[Step | Call, ...] = ()
+    handler: str = ""
 
     @property
     def ends(self) -> bool:

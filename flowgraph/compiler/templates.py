@@ -37,7 +37,9 @@ Part = str | Hole
 
 @attrs.frozen
 class Template:
-    """A name: literal text and holes in turn; an `opaque` one is an expression that is no text as it is written.
+    """A name: literal text and holes in turn.
+
+    An `opaque` one is an expression that is no text as it is written, and a `number` a constant that is none.
 
     >>> str(Template(("fetch-", Hole("user.id"))))
     'fetch-{user.id}'
@@ -45,6 +47,7 @@ class Template:
 
     parts: tuple[Part, ...]
     opaque: bool = attrs.field(default=False, eq=False, repr=False)
+    number: bool = attrs.field(default=False, eq=False, repr=False)
 
     def __str__(self) -> str:
         return "".join(part if isinstance(part, str) else f"{{{part.text}}}" for part in self.parts)
@@ -92,12 +95,12 @@ def template_of(node: ast.expr, constant: Constant, depth: int = 0) -> Template:
         return _as_hole(node, depth)
     match node:
         case ast.Constant(value=str() | int() as value) if not isinstance(value, bool):
-            return joined(str(value))
+            return attrs.evolve(joined(str(value)), number=isinstance(value, int))
         case ast.JoinedStr(values=values):
             return joined(*(part for value in values for part in template_of(value, constant, depth + 1).parts))
         case ast.FormattedValue(value=value, conversion=-1 | 115, format_spec=None):
             return template_of(value, constant, depth + 1)
-        case ast.BinOp(op=ast.Add(), left=left, right=right) if _is_of_text(node):
+        case ast.BinOp(op=ast.Add(), left=left, right=right) if _is_of_text(node, constant, depth):
             first, second = (template_of(side, constant, depth + 1) for side in (left, right))
             return joined(*first.parts, *second.parts)
         case ast.BinOp(op=ast.Mod(), left=ast.Constant(value=str() as text), right=right):
@@ -114,13 +117,25 @@ def template_of(node: ast.expr, constant: Constant, depth: int = 0) -> Template:
     return _as_hole(node, depth)
 
 
-def _is_of_text(node: ast.expr) -> bool:
-    """Tell whether a sum is one of texts: a number plus a number is none."""
+def _is_of_text(node: ast.expr, constant: Constant, depth: int) -> bool:
+    """Tell whether a sum is one of texts: one of its parts is surely a text."""
     while isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
-        if not isinstance(node.right, ast.Constant) or isinstance(node.right.value, str):
+        if _is_text(node.right, constant, depth):
             return True
         node = node.left
-    return not (isinstance(node, ast.Constant) and not isinstance(node.value, str))
+    return _is_text(node, constant, depth)
+
+
+def _is_text(node: ast.expr, constant: Constant, depth: int) -> bool:
+    match node:
+        case ast.JoinedStr() | ast.Constant(value=str()):
+            return True
+        case ast.Name() | ast.Attribute():
+            found = constant(node, depth + 1)
+            return found is not None and not found.number
+        case ast.BinOp(op=ast.Mod(), left=left):
+            return _is_text(left, constant, depth)
+    return False
 
 
 def _as_hole(node: ast.expr, depth: int) -> Template:

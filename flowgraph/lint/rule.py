@@ -17,7 +17,8 @@ from flowgraph.model.graph import Span
 
 if TYPE_CHECKING:
     from flowgraph.compiler import Unit
-    from flowgraph.lint.module import Module
+    from flowgraph.lint.module import Module, StepCall
+    from flowgraph.lint.suppressions import Comment, Verdict
 
 PRELUDE = """\
 import asyncio
@@ -69,6 +70,32 @@ class Rule:
             span.end_column, workflow, step, help, tuple(related), fix,
         )  # fmt: skip
 
+    def of_call(
+        self,
+        module: Module,
+        call: StepCall,
+        message: str,
+        *,
+        help: str = "",  # noqa: A002 (the field's name)
+        related: Iterable[Related] = (),
+        fix: Fix | None = None,
+    ) -> Diagnostic:
+        """A finding of this rule about a call of the language, at its name."""
+        return self.found(
+            call.names.unit, call.place, message, help=help, workflow=module.workflow_of(call.node), step=call.step,
+            related=related, fix=fix,
+        )  # fmt: skip
+
+    @property
+    def is_on(self) -> bool:
+        """Whether it is checked where nothing is selected: info never is."""
+        return self.on and self.severity != "info"
+
+    @classmethod
+    def summary(cls) -> str:
+        """What is wrong, in one sentence."""
+        return (cls.__doc__ or "").strip().partition("\n")[0]
+
     @classmethod
     def explanation(cls) -> str:
         """The page of the rule, as Markdown."""
@@ -91,6 +118,34 @@ class ProjectRule(Rule):
     def conclude(self, facts: Mapping[str, Any]) -> Iterator[Diagnostic]:
         """What is wrong in the whole, from the facts by the paths of the files."""
         raise NotImplementedError
+
+
+class CommentRule(Rule):
+    """A rule about the comments that accept findings: it is asked when all findings are known."""
+
+    def check(self, module: Module) -> Iterable[Diagnostic]:
+        """Nothing that the code of a file shows."""
+        del module
+        return ()
+
+    def judge(self, path: str, verdict: Verdict) -> Iterator[Diagnostic]:
+        """What is wrong with one comment."""
+        raise NotImplementedError
+
+    def of_comment(
+        self,
+        path: str,
+        comment: Comment,
+        message: str,
+        *,
+        help: str,  # noqa: A002 (the field's name)
+        fix: Fix | None = None,
+    ) -> Diagnostic:
+        """A finding of this rule at a comment."""
+        return Diagnostic(
+            self.code, self.name, self.severity, message, path, comment.line, comment.column, comment.line,
+            comment.end_column, help=help, fix=fix,
+        )  # fmt: skip
 
 
 def related(unit: Unit, place: ast.AST | Span, message: str) -> Related:

@@ -79,7 +79,8 @@ class Node:
         path: a step's path; "" for other nodes.
         parent: the id of the step or loop that it is inside; None at the top.
         line: where it is written, from 1; for what is in another file, the line of the call that leads there.
-        options: the options of a step as they are written.
+        options: the options of a step, as Python writes them.
+        handler: the handler of a step, as Python writes it; "" where there is none.
         file: the file that it is in, where that is not the workflow's; "" else.
         span: its place in that file; None in a graph that was made without.
     """
@@ -91,6 +92,7 @@ class Node:
     parent: str | None = None
     line: int = 0
     options: dict[str, str] = attrs.field(factory=dict)
+    handler: str = ""
     file: str = ""
     span: Span | None = None
 

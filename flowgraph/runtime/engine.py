@@ -83,8 +83,8 @@ class Engine:
         self.observers: list[Callable[[str, Checkpoint | tuple[str, int]], None]] = []
         self.resident: dict[int, Execution] = {}
         self.resident_ids: set[str] = set()
-        self.waiting_for_graph: set[int] = set()
-        """The numbers of claimed runs that begin when the graph of their workflow is there."""
+        self.arriving: set[tuple[int, int]] = set()
+        """Runs that were claimed and wait for their graph, by number and epoch."""
         self.awaited: set[str] = set()
         """The ids of runs for whose end a run waits that is, or was, executed here."""
         self._table = table
@@ -337,14 +337,14 @@ class Engine:
             self._begin(claimed, workflow, bound, rows, mail)
         else:
             self._reserved += 1
-            self.waiting_for_graph.add(claimed.no)
+            self.arriving.add((claimed.no, claimed.epoch))
             self.spawn(self._begin_later(claimed, workflow, rows, mail))
 
     async def _begin_later(self, claimed: ClaimedRun, workflow: AnyWorkflow, rows: list[Checkpoint], mail: Any) -> None:
         try:
             bound = await self.graphs.get(workflow)
         finally:
-            self.waiting_for_graph.discard(claimed.no)
+            self.arriving.discard((claimed.no, claimed.epoch))
             self._reserved -= 1
             self._left.set()
         self._begin(claimed, workflow, bound, rows, mail)

@@ -114,9 +114,9 @@ class Membership:
 
     async def _release_strays(self) -> None:
         """Give back runs that the store says are ours and that are not here: the store failed when they left."""
-        rows = await self._journal.ask(Owned(self.worker))
-        here = self._engine.resident.keys() | self._engine.waiting_for_graph
-        owned = {(no, epoch) for no, epoch, _ in rows if no not in here}
+        resident = self._engine.resident
+        owned = {(no, epoch) for no, epoch, _ in await self._journal.ask(Owned(self.worker)) if no not in resident}
+        owned -= self._engine.arriving
         for no, epoch in owned & self._strays:  # Seen twice: so it is not one that is on its way here.
             await self._journal.commit(Release(no, epoch, 0, self._clock.now_us()))
             self._engine.kick()

@@ -7,6 +7,7 @@ from typing import Any, NoReturn
 
 from flowgraph.errors import DefinitionError
 from flowgraph.model import CURRENT, StepInfo
+from flowgraph.model.placement import EXECUTOR, REFUSALS
 from flowgraph.runtime.halt import RunHalted
 
 
@@ -28,10 +29,8 @@ class RemoteScope:
         raise RunHalted("is aborted")
 
     def __getattr__(self, word: str) -> Any:
-        raise DefinitionError(
-            f"step.{word} was called by a handler in an executor, where steps cannot be called. "
-            f"Call it from the workflow, or from a handler without executor=."
-        )
+        refusal = REFUSALS[EXECUTOR]
+        raise DefinitionError(f"step.{word} was called {refusal.where}, where steps cannot be called. {refusal.advice}")
 
 
 def call_remotely(info: StepInfo, handler: Callable[..., Any], args: tuple[Any, ...]) -> Any:

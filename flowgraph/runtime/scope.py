@@ -36,6 +36,7 @@ from flowgraph.model.checkpoint import (
     WAIT_FOR_WORKFLOW,
     WAITING,
 )
+from flowgraph.model.placement import REFUSALS, THREAD
 from flowgraph.model.store import Start
 from flowgraph.runtime import attempts, codec, failures
 from flowgraph.runtime.calls import FOR_RUN, LISTENING, SLEEPING, Call
@@ -109,9 +110,9 @@ class StepScope:
         except RuntimeError:
             task = None
         if task is None:
+            refusal = REFUSALS[THREAD]
             raise DefinitionError(
-                f"Step {path!r} was called in another thread than the workflow's, where steps cannot be called. "
-                f"Make the handler that calls it `async def`."
+                f"Step {path!r} was called {refusal.where}, where steps cannot be called. {refusal.advice}"
             )
         if self.closed:
             raise NotInWorkflow(f"step {path!r}, after {self.path or 'the workflow'!r} had completed,")

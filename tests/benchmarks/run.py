@@ -241,6 +241,7 @@ def measure_processes(contenders: Contenders, times: int, folder: Path) -> Figur
         commands["import flowgraph"] = [python, "-c", "import flowgraph"]
         commands["from flowgraph import"] = [python, "-c", "from flowgraph import Runtime, step, workflow"]
         commands["flowgraph one step"] = [python, str(HERE / "one_step_flowgraph.py")]
+        commands["flowgraph one step again"] = [*commands["flowgraph one step"], str(folder / "again.db")]
     if python := contenders.dbos:
         commands["import dbos"] = [python, "-c", "import dbos"]
         commands["DBOS one step"] = [python, str(HERE / "one_step_dbos.py")]
@@ -248,7 +249,7 @@ def measure_processes(contenders: Contenders, times: int, folder: Path) -> Figur
     took: dict[str, list[float]] = {name: [] for name in commands}
     for round_ in range(1 + times):
         for name, command in commands.items():
-            store = [str(folder / f"{name.replace(' ', '-')}-{round_}.db")] if "step" in name else []
+            store = [str(folder / f"{name.replace(' ', '-')}-{round_}.db")] if name.endswith("step") else []
             began = time.perf_counter()
             output_of([*command, *store])
             took[name].append(time.perf_counter() - began)

@@ -7,6 +7,7 @@ is made of these.
 from __future__ import annotations
 
 import random
+import re
 from collections import Counter
 from collections.abc import Callable
 
@@ -17,6 +18,9 @@ from flowgraph import step, workflow
 from tests.compiler.programs import Boom, cond, few
 
 XS = (1, 2)
+
+@step("decorated")
+async def decorated(): return cond()
 """
 VARIABLES = ("x", "y", "n", "m", "k")
 STARTS = "x = y = 7; n = m = 0; k = 'k'"
@@ -60,6 +64,7 @@ class Named:
         pad = "    " * indent
         choices: list[Callable[[], str]] = [lambda: pad + self._step(parameters)] * 5
         choices += [lambda: pad + self._assignment(parameters)] * 2
+        choices += [lambda: pad + self._expression(parameters)] * 2
         choices.append(lambda: f"{pad}if cond(): {self._exit(loop)}")
         if self._helpers and not parameters and indent < 4:
             choices += [lambda: pad + self._call()] * 2
@@ -81,7 +86,9 @@ class Named:
                 lambda: f"{pad}if cond():\n{inner()}",
                 lambda: f"{pad}if cond():\n{inner()}\n{pad}else:\n{inner()}",
                 lambda: f"{pad}for {target} in {items}:\n{inner(looped=True)}",
-                lambda: f"{pad}for {target} in {items}:\n{inner(looped=True)}",
+                lambda: f"{pad}for {target} in {items}:\n{inner(looped=True)}\n{pad}else:\n{inner()}",
+                lambda: f"{pad}with contextlib.suppress(Boom):\n{inner()}",
+                lambda: self._closure(pad, inner(looped=False)),
                 lambda: f"{pad}while cond():\n{inner(looped=True)}",
                 lambda: f"{pad}while True:\n{inner(looped=True)}\n{pad}    if cond(): break",
                 lambda: f"{tried()}except Boom:\n{inner()}",
@@ -110,6 +117,34 @@ class Named:
         helpers = [name for name, count in self._helpers.items() if count == 0] if not parameters else []
         handler = self._random.choice(["lambda: 1", "cond", *helpers])
         return f"await step({self._name(parameters)}, {handler})"
+
+    def _closure(self, pad: str, body: str) -> str:
+        """A function inside the function, which is called once or in a loop; it has variables of its own, or not."""
+        self._count += 1
+        name = f"inner{self._count}"
+        first = (
+            STARTS if re.search(r"\b[xynmk]\b[^\n]* (=|\+=|-=|in) ", body) or self._random.random() < 0.5 else "pass"
+        )
+        call = self._random.choice([f"await {name}()", f"for y in few(): await {name}()"])
+        return f"{pad}async def {name}():\n{pad}    {first}\n{body}\n{pad}{call}"
+
+    def _expression(self, parameters: tuple[str, ...]) -> str:
+        one, other = (f"(await {self._called(parameters)})" for _ in range(2))
+        forms = [
+            f"z = {one} if cond() else {other}",
+            f"z = {one} and {other}",
+            f"z = cond() or {one}",
+            f"z = [{one} for x in few()]",
+            f"z = {{y: {one} for y in XS if {other}}}",
+            f"z = (w := {one}) and {other}",
+            f"await step({self._name(parameters)}, lambda: {self._called(parameters)})",
+            f"await decorated.named({self._name(parameters)})()",
+            "await decorated()",
+        ]
+        return self._random.choice(forms)
+
+    def _called(self, parameters: tuple[str, ...]) -> str:
+        return f"step({self._name(parameters)}, cond)"
 
     def _call(self) -> str:
         name, count = self._random.choice(list(self._helpers.items()))

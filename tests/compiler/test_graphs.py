@@ -521,3 +521,27 @@ BY_KEYWORD = [
 def test_a_name_may_be_given_by_keyword_where_the_language_takes_it(call: str, expected: tuple[object, ...]) -> None:
     [node] = graph_of(call).steps
     assert (node.kind, node.name, node.options) == expected
+
+
+SUMS = [
+    ('f"page-{n + 1}"', "page-{n + 1}"),
+    ('"page-" + n', "page-{n}"),
+    ("PREFIX + n", "pre-{n}"),
+    ('f"page-{THREE + 1}"', "page-{THREE + 1}"),
+    ('"a" + "b" + THREE', "ab3"),
+    ("n + xs", "{n + xs}"),
+    ('"%s-" % n + c', "{n}-{c}"),
+]
+
+
+@pytest.mark.parametrize(("name", "expected"), SUMS)
+def test_a_sum_is_put_together_where_it_is_one_of_texts(name: str, expected: str) -> None:
+    [node] = graph_of(f"await step({name}, f)", 'PREFIX = "pre-"\nTHREE = 3\n').steps
+    assert node.name == expected
+
+
+def test_a_generator_with_steps_is_unknown() -> None:
+    pages = "async def pages(n):\n    while n:\n        yield await step(f'page-{n}', f)\n"
+    graph = graph_of("async for page in pages(n):\n    await step(f'save-{page}', f)", pages)
+    assert [node.name for node in graph.nodes if node.kind == "unknown"] == ["pages() yields between its steps"]
+    assert [node.name for node in graph.steps] == ["save-{page}"]

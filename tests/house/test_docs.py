@@ -46,7 +46,7 @@ def test_blocks_run(page: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
 def test_blocks_say_what_they_are(page: Path) -> None:
     """A block is headed by one of a few words, so that none escapes the test above by a slip."""
-    known = {"python", "python no-run", "text", "text output", "text session", "sql", "mermaid"}
+    known = {"python", "python no-run", "text", "text output", "text session", "sql", "mermaid", "toml", "yaml"}
     assert {block.head for block in blocks(page)} <= known
 
 

@@ -6,20 +6,22 @@ import re
 
 import pytest
 
-from flowgraph.compiler import Project, Unit
-from flowgraph.lint.module import Module
-from flowgraph.lint.rule import ProjectRule, Rule, source_of
-from flowgraph.lint.rules import all_rules
-from flowgraph.lint.settings import Settings
+from flowgraph.compiler import compile_source
+from flowgraph.lint import Rule, Settings, all_rules, lint
+from flowgraph.lint.against import against_graphs
+from flowgraph.lint.rule import CommentRule, source_of
 from flowgraph.model.diagnostic import Diagnostic
 
 
 def findings(rule: Rule, text: str) -> list[Diagnostic]:
-    module = Module(Unit(text, "case.py", Project()), Settings())
-    if isinstance(rule, ProjectRule):
-        facts = rule.facts(module)
-        return list(rule.conclude({"case.py": facts} if facts else {}))
-    return list(rule.check(module))
+    """What one rule says; those about comments need the findings of the others."""
+    settings = Settings(select=("FG",) if isinstance(rule, CommentRule) else (rule.code,))
+    old = getattr(rule, "OLD", None)
+    against = None if old is None else against_graphs(compile_source(source_of(old), "old.py"))
+    contents = {"case.py": text.encode("utf-8", "surrogatepass")}
+    report = lint(["case.py"], settings, contents=contents, against=against)
+    assert report.failures == ()
+    return [found for found in report.findings if found.code == rule.code]
 
 
 def cases(kind: str) -> list[object]:

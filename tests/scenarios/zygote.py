@@ -19,9 +19,9 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 PRELOADED = (
-    "flowgraph.cli", "flowgraph.dsl", "flowgraph.model.record", "flowgraph.runtime", "flowgraph.runtime.records",
-    "flowgraph.runtime.fanout", "flowgraph.runtime.scope", "flowgraph.stores.sqlite", "flowgraph.testing",
-    "concurrent.futures.process", "multiprocessing.synchronize",
+    "flowgraph.cli", "flowgraph.compiler.units", "flowgraph.dsl", "flowgraph.model.record", "flowgraph.runtime",
+    "flowgraph.runtime.records", "flowgraph.runtime.fanout", "flowgraph.runtime.scope", "flowgraph.stores.sqlite",
+    "flowgraph.testing", "concurrent.futures.process", "multiprocessing.synchronize",
 )  # fmt: skip
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from functools import lru_cache
 
 import attrs
 
 from flowgraph.compiler import Defined, Flow, FunctionNode, Names, Unit
-from flowgraph.lint.module import step_call
+from flowgraph.lint.module import Module, step_call
+from flowgraph.lint.nodes import children
 from flowgraph.lint.rule import related
 from flowgraph.model.diagnostic import Related
 
@@ -81,4 +83,14 @@ def _evaluated(body: list[ast.stmt], names: Names, function: FunctionNode) -> It
         skipped: ast.AST | None = None
         if isinstance(node, ast.Call) and (call := step_call(node, names, function)) is not None:
             skipped = call.handler
-        stack += [child for child in reversed(list(ast.iter_child_nodes(node))) if child is not skipped]
+        stack += [child for child in reversed(children(node)) if child is not skipped]
+
+
+@lru_cache(maxsize=1)
+def spots_of(module: Module) -> tuple[tuple[str, Spot], ...]:
+    """What the bodies of a file's workflows evaluate, each with a workflow's name; each node once."""
+    found: dict[ast.AST, tuple[str, Spot]] = {}
+    for flow in module.flows:
+        for spot in body_of(flow):
+            found.setdefault(spot.node, (flow.source.workflow, spot))
+    return tuple(found.values())

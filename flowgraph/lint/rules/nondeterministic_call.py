@@ -1,0 +1,224 @@
+"""FG401."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from flowgraph.lint.analysis.origins import called
+from flowgraph.lint.analysis.reach import Spot, spots_of
+from flowgraph.lint.analysis.varying import varying
+from flowgraph.lint.module import step_call
+from flowgraph.lint.rule import Rule
+
+if TYPE_CHECKING:
+    from flowgraph.lint.module import Module
+    from flowgraph.model.diagnostic import Diagnostic
+
+
+class NondeterministicCall(Rule):
+    """The body of a workflow asks for the time, a random number or the environment.
+
+    ## What it does
+
+    Looks for calls whose result is another one each time, or in each process, in the function of a workflow and in the
+    functions that it calls: `time`, `datetime.now`, `random`, `uuid`, `secrets`, `os.environ`, `id`, `hash` and others.
+    Handlers of steps may call them. Those in the name of a step are FG106's.
+
+    ## Why is this bad?
+
+    The function runs again from the top after each suspension and each crash, and then takes another value than the
+    first time: another way, with other steps.
+
+    ## Example
+
+    ```python
+    if random.random() < 0.1:
+        await step("audit", audit, order)
+    ```
+
+    ## Use instead
+
+    ```python
+    if await step("draw", random.random) < 0.1:
+        await step("audit", audit, order)
+    ```
+    """
+
+    code = "FG401"
+    name = "nondeterministic-call"
+    severity = "warning"
+    VALID = (
+        """
+        import os
+        import random
+        import time
+        import uuid
+        from functools import partial
+
+        STARTED = time.time()
+
+        def stamp() -> float:
+            return time.time()
+
+        @step("draw")
+        async def draw() -> float:
+            return random.random()
+
+        @workflow
+        async def flow(seconds: float, random_: int = random.randint(1, 6)) -> None:
+            await step("now", time.time)
+            await step("stamp", stamp)
+            await step("id", lambda: str(uuid.uuid4()))
+            await step("part", partial(random.choice, [1, 2]))
+            await draw()
+            dice = random.Random(seconds)
+            dice.random()
+            time.gmtime(seconds)
+            time.strftime("%Y", time.gmtime(seconds))
+            os.path.join("a", "b")
+            uuid.uuid5(uuid.NAMESPACE_URL, "x")
+            uuid.UUID("0" * 32)
+            hash(7)
+
+            async def handler() -> float:
+                return time.time()
+
+            await step("inner", handler)
+        """,
+        """
+        # Names of its own, and functions that no workflow calls.
+        import time as clock
+
+        class random:
+            @staticmethod
+            def random() -> float:
+                return 4.0
+
+        def id(value: object) -> int:
+            return 1
+
+        def elsewhere() -> float:
+            return clock.time()
+
+        @workflow
+        async def flow(time: object, uuid: object) -> None:
+            time.time()
+            uuid.uuid4()
+            random.random()
+            id(time)
+            await step(f"x-{clock.time()}", work)
+        """,
+    )
+    INVALID = (
+        """
+        import datetime
+        import os
+        import random
+        import secrets
+        import time
+        import uuid
+        from datetime import datetime as dt
+        from os import environ, getenv
+        from time import time as now
+
+        @workflow
+        async def flow(key: str) -> None:
+            started = time.time()  # FG401
+            now()  # FG401
+            datetime.datetime.now()  # FG401
+            dt.now(tz=None)  # FG401
+            datetime.date.today()  # FG401
+            random.shuffle([1, 2])  # FG401
+            random.Random().random()  # FG401
+            uuid.uuid4()  # FG401
+            secrets.token_hex()  # FG401
+            os.environ["HOME"]  # FG401
+            environ.get("HOME")  # FG401
+            getenv("HOME")  # FG401
+            time.localtime()  # FG401
+            time.strftime("%Y")  # FG401
+            hash(key) % 4  # FG401
+            id(key)  # FG401
+            asyncio.get_running_loop().time()  # FG401
+            await asyncio.to_thread(os.getpid)  # FG401
+            loop = asyncio.get_running_loop()
+            loop.time()  # FG401
+            await step("a", work, time.monotonic())  # FG401
+            [uuid.uuid1() for _ in range(3)]  # FG401
+            dict(os.environ)  # FG401
+            if "HOME" in os.environ:  # FG401
+                await step("b", work, started)
+        """,
+        """
+        import random
+        import time
+
+        def deadline() -> float:
+            return soon() + 10
+
+        def soon() -> float:
+            return time.time()  # FG401
+
+        class Dice:
+            def roll(self) -> int:
+                return random.randint(1, 6)  # FG401
+
+        async def parent() -> None:
+            time.time()
+
+        roll = Dice.roll
+
+        @workflow
+        async def flow() -> None:
+            def local() -> float:
+                return random.random()  # FG401
+
+            deadline()
+            local()
+            roll(Dice())
+            await step("parent", parent)
+
+        @workflow
+        async def other() -> None:
+            deadline()
+        """,
+    )
+
+    def check(self, module: Module) -> Iterator[Diagnostic]:
+        """What the bodies of the file's workflows ask for, in this file and in others."""
+        found: list[Diagnostic] = []
+        in_names: set[ast.AST] = set()
+        for workflow, spot in spots_of(module):
+            if (
+                isinstance(spot.node, ast.Call)
+                and (step := step_call(spot.node, spot.names, spot.function)) is not None
+            ):
+                in_names.update(ast.walk(step.name_node) if step.name_node is not None else ())
+            name = None if spot.node in in_names else varying(spot.node, spot.names)
+            if name is not None:
+                found.append(self._varying(workflow, spot, name))
+        yield from sorted(found, key=lambda one: (one.path, one.line, one.column))
+
+    def _varying(self, workflow: str, spot: Spot, name: str) -> Diagnostic:
+        what = f"{name}()" if isinstance(spot.node, ast.Call) and name != "os.environ" else name
+        where = f", through {spot.function.name}()," if spot.chain else ""
+        return self.found(
+            spot.unit, spot.node,
+            f"{what} in the body of workflow {workflow!r}{where} differs when the run is replayed",
+            help=f"Ask for it in a step, whose result is saved: {_as_step(spot)}.", workflow=workflow,
+            related=spot.reasons(),
+        )  # fmt: skip
+
+
+def _as_step(spot: Spot) -> str:
+    """The call as a step."""
+    node = spot.node
+    if not isinstance(node, ast.Call) or node.keywords or spot.names.meaning_of(called(node, spot.names)) is None:
+        return f'`await step("…", lambda: {ast.unparse(node)})`'
+    function = called(node, spot.names)
+    given = node.args if function is node.func else node.args[1:]
+    arguments = "".join(f", {ast.unparse(argument)}" for argument in given)
+    text = ast.unparse(function)
+    return f'`await step("{text.rpartition(".")[2].replace("_", "-")}", {text}{arguments})`'
