@@ -7,7 +7,6 @@ import subprocess
 import sys
 import textwrap
 import threading
-from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import Any
 
@@ -263,25 +262,6 @@ def duplicating(strict: bool | None = None) -> Workflow[[], None]:
         await step("", nothing)
 
     return flow
-
-
-async def test_a_run_that_waits_long_for_its_graph_is_executed_once(
-    store: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A worker gives back runs that the store says are its own and that it does not execute; but not such a one."""
-    monkeypatch.setattr("flowgraph.runtime.membership._LOOK_FOR_DEAD_S", 0.05)
-    steps = "".join(f"    await step('s{number}', print)\n" for number in range(5_000))
-    head = "from flowgraph import step, workflow\nran = []\n@workflow\nasync def large(stop):\n"
-    text = f"{head}    await step('first', ran.append, 1)\n    if stop:\n        return\n{steps}"
-    (tmp_path / "large_flow.py").write_text(text)
-    spec = spec_from_file_location("large_flow", tmp_path / "large_flow.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = module_from_spec(spec)
-    spec.loader.exec_module(module)
-    async with Runtime(store, workflows=[module.large]) as runtime:
-        await runtime.run(module.large, True)
-    assert module.ran == [1]
 
 
 async def test_errors_are_told_once_in_a_process(caplog: pytest.LogCaptureFixture) -> None:
