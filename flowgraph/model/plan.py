@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from typing import Protocol
 
 from flowgraph.model.checkpoint import FAN_OUTS, STEP
+from flowgraph.model.names import parent_path
 
 UNPLANNED = ""
 """The node of a step that its graph does not know."""
@@ -50,11 +51,22 @@ class Plan:
             for path, kind in _places(node):
                 places.setdefault(kind, {}).setdefault(path, node.id)
         self._kinds = {kind: _Kind(found) for kind, found in places.items()}
+        self._paths = {node.id: node.path for node in listed if node.path}
 
     def node(self, path: str, kind: str) -> str:
         """The id of the node of a step; `UNPLANNED` where there is none."""
         found = self._kinds.get(kind)
         return UNPLANNED if found is None else found.by_path.get(path) or found.by_pattern(path)
+
+    def is_out_of_sight(self, path: str) -> bool:
+        """Tell whether a step is below one whose handler the graph has no step of: what it awaits was not followed."""
+        around = parent_path(path)
+        around = parent_path(around) if around.endswith("]") else around
+        if not around:
+            return False
+        ids = [id_ for kind in self._kinds if (id_ := self.node(around, kind)) != UNPLANNED]
+        below = tuple(f"{self._paths[id_]}{mark}" for id_ in ids for mark in ("/", "["))
+        return not any(other.startswith(below) for other in self._paths.values())
 
 
 class _Kind:

@@ -306,7 +306,9 @@ class Execution:
     def check_planned(self, path: str, kind: str) -> None:
         """Refuse a step that the graph does not know, where all that the workflow may do is known."""
         plan = self.plan
-        if plan is not None and plan.is_complete and plan.node(path, kind) == UNPLANNED:
+        if plan is None or not plan.is_complete or plan.node(path, kind) != UNPLANNED:
+            return
+        if not plan.is_out_of_sight(path):
             raise UnplannedStep(path)
 
     def duplicate(self, path: str) -> None:

@@ -330,6 +330,7 @@ async def test_strict_raises_at_a_step_that_the_graph_does_not_know() -> None:
 @pytest.mark.usefixtures("renamed")
 async def test_an_unplanned_step_below_another_is_not_tried_again() -> None:
     async def parent() -> None:
+        await step("known", nothing)
         await step(NAME, nothing)
 
     @workflow
@@ -341,6 +342,24 @@ async def test_an_unplanned_step_below_another_is_not_tried_again() -> None:
         with pytest.raises(RunFailed, match="Step 'parent/surprise' is not in the workflow's graph"):
             await run.result()
         assert steps_of(await run.describe())["parent"].attempts == 1
+
+
+async def test_a_step_inside_what_a_handler_awaits_out_of_sight_is_not_refused() -> None:
+    class Service:
+        async def work(self) -> None:
+            await step("hidden", nothing)
+
+    services = [Service()]
+
+    @workflow
+    async def flow() -> None:
+        await step("outer", lambda: services[0].work())
+
+    async with opened(flow, strict=True) as runtime:
+        run = await runtime.start(flow)
+        await run.result()
+        [outer] = (await run.describe()).steps
+        assert [(one.path, one.planned) for one in outer.children] == [("outer/hidden", False)]
 
 
 async def test_where_something_is_unknown_no_step_is_refused() -> None:
