@@ -112,7 +112,7 @@ class Names:
 
     def _constant(self, node: ast.expr, depth: int) -> Template | None:
         meaning = self.meaning_of(node)
-        if not isinstance(meaning, Value):
+        if not isinstance(meaning, Value) or not isinstance(meaning.names.node, ast.Module):
             return None
         found = template_of(meaning.node, meaning.names._constant, depth)
         return None if found.holes else found

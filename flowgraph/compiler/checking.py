@@ -108,7 +108,7 @@ def _finding(
 def _label(meeting: Meeting) -> str:
     """How a run comes from the one to the other."""
     first = meeting.first
-    if first is meeting.second:
+    if first is meeting.second or first.number > meeting.second.number:
         return ""
     line = (first.name_span or first.span).line
     if meeting.way is None:

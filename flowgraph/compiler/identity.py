@@ -170,14 +170,31 @@ class _Identity:
         return "FG101" if self._ways.meet(one, other, None, changed) else "FG104"
 
     def _perhaps_equal(self, points: list[Point], done: set[int]) -> Iterator[Meeting]:
-        """Steps with names that differ as they are written, and can be the same text."""
+        """Steps with names that differ as they are written, and can be the same text.
+
+        A name that can be any text is told of once, and not the others that it can be.
+        """
         alike = Alike(self._naming)
+        told: set[int] = set()
         for second in points:
-            if second.number not in done:
-                meeting = self._first(alike.like(second), second, self._by_chance)
-                if meeting is not None:
+            while second.number not in done:
+                others = (first for first in alike.like(second) if first.number not in told)
+                meeting = self._first(others, second, self._by_chance)
+                if meeting is None:
+                    break
+                if self._is_any(second) or not self._is_any(meeting.first):
+                    told.update([second.number] if self._is_any(second) else [])
                     yield meeting
+                    break
+                told.add(meeting.first.number)
+                yield attrs.evolve(meeting, first=second, second=meeting.first, way=())
             alike.add(second)
+
+    def _is_any(self, point: Point) -> bool:
+        """Tell whether a name has no text of its own."""
+        return any(
+            len(form) == 1 and isinstance(form[0], Open) for form in self._naming.texts(self._naming.name(point))
+        )
 
     def _by_chance(self, first: Point, second: Point) -> Meeting | None:
         for one, other in ((first, second), (second, first)):

@@ -239,8 +239,8 @@ def has_steps(region: Region, *, in_handler: bool = False) -> bool:
 
 
 def has_effect(region: Region) -> bool:
-    """Tell whether a region has to be kept: it has steps, or a way out."""
-    if isinstance(region, Step | Unknown | Exit | Call):
+    """Tell whether a region has to be kept: it has steps, a way out, or no end."""
+    if isinstance(region, Step | Unknown | Exit | Call) or (isinstance(region, Loop) and region.endless):
         return True
     return any(has_effect(part) for part in children(region))
 

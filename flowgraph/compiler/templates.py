@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Callable
+from string import Formatter
 
 import attrs
 
@@ -16,7 +17,6 @@ from flowgraph.compiler.terms import Term, term_of
 from flowgraph.model import escaped
 
 _hole = re.compile(r"%[sdr]")
-_field = re.compile(r"\{(\w*)\}")
 _DEEPEST = 100
 """Expressions inside expressions are followed so far."""
 
@@ -167,25 +167,36 @@ def by_percent(text: str, values: list[Template]) -> Template | None:
     return joined(*parts)
 
 
+def _formatted(value: Template, spec: str | None, conversion: str | None) -> Hole:
+    """A value with a conversion and a format, as it stands in an f-string."""
+    text = str(value).removeprefix("{").removesuffix("}")
+    holes = value.holes
+    term = holes[0].term if len(holes) == 1 and "." not in (spec or "") else Term(fresh=bool(holes))
+    return Hole(f"{text}{f'!{conversion}' if conversion else ''}{f':{spec}' if spec else ''}", term)
+
+
 def by_format(text: str, positional: list[Template], named: dict[str, Template]) -> Template | None:
-    """``text.format(…)`` with plain fields; None where it has others.
+    """``text.format(…)`` with fields that are names or numbers; None where it has others.
 
     >>> str(by_format("{}-{b}", [joined("x")], {"b": joined(Hole("n"))}))
     'x-{n}'
     """
     values = {str(place): value for place, value in enumerate(positional)} | named
     parts: list[Part] = []
-    at, number = 0, 0
-    for field in _field.finditer(text):
-        parts.append(text[at : field.start()])
-        key = field[1]
-        if not key:
-            key, number = str(number), number + 1
-        if key not in values:
-            return None
-        parts += values[key].parts
-        at = field.end()
-    parts.append(text[at:])
-    if any(isinstance(part, str) and ("{" in part or "}" in part) for part in parts):
+    number = 0
+    try:
+        pieces = list(Formatter().parse(text))
+    except ValueError:
         return None
+    for literal, field, spec, conversion in pieces:
+        parts.append(literal)
+        if field is None:
+            continue
+        key = field or str(number)
+        number += not field
+        if key not in values or "{" in (spec or ""):
+            return None
+        parts += (
+            values[key].parts if not spec and conversion in (None, "s") else [_formatted(values[key], spec, conversion)]
+        )
     return joined(*parts)

@@ -74,7 +74,7 @@ class Ways:
 
     def again_only_after_failing(self, point: Point, loop: int, without: Points) -> bool:
         """Tell whether the next pass can come past a step only because it has raised."""
-        return self._to_head(loop, without).isdisjoint(self.next(point, without, raised=False))
+        return self._to_head(loop, without, aside=False).isdisjoint(self.next(point, without, raised=False))
 
     def always_passes(self, loop: int, points: Points) -> bool:
         """Tell whether no pass of a loop leads to the next one but through one of some points."""
@@ -98,11 +98,11 @@ class Ways:
             self._sets[key] = found
         return self._sets[key]
 
-    def _to_head(self, loop: int, without: Points) -> Points:
-        key = ("to", loop, without)
+    def _to_head(self, loop: int, without: Points, *, aside: bool = True) -> Points:
+        key = ("to", loop, without, aside)
         if key not in self._sets:
-            inside = self._inside[loop]
-            self._sets[key] = self._reached([loop], lambda at: self._before[at], without, inside)
+            inside, before = self._inside[loop], self._before if aside else self._before_without_aside
+            self._sets[key] = self._reached([loop], lambda at: before[at], without, inside)
         return self._sets[key]
 
     @cached_property
@@ -110,7 +110,15 @@ class Ways:
         found: dict[int, list[Arrow]] = defaultdict(list)
         for point in self._points:
             for arrow in point.arrows:
-                found[arrow.target].append(Arrow(point.number, arrow.kind, arrow.label))
+                found[arrow.target].append(Arrow(point.number, arrow.kind, arrow.label, arrow.aside))
+        return found
+
+    @cached_property
+    def _before_without_aside(self) -> dict[int, list[Arrow]]:
+        """The same, without the exceptions of the code between steps."""
+        found: dict[int, list[Arrow]] = defaultdict(list)
+        for target, arrows in self._before.items():
+            found[target] = [arrow for arrow in arrows if not arrow.aside]
         return found
 
     @staticmethod

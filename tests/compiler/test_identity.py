@@ -207,7 +207,7 @@ CASES = [
         "",
         "",
     ),
-    ("a constant in a variable", 'name = "a"\nawait step(name,f)\nawait step("a",f)', "", "FG101"),
+    ("a constant in a variable", 'name = "a"\nawait step(name,f)\nawait step("a",f)', "", "FG104"),
     ("items of items", 'for p in xs:\n    for u in p.users:\n        await step(f"u-{u.id}",f)', "", "FG104"),
     ("a variable twice", "await step(n, f)\nawait step(n, f)", "", "FG104"),
     ("a variable in a loop", "for x in xs:\n    await step(n, f)", "", "FG104"),
@@ -216,6 +216,19 @@ CASES = [
     (
         "a variable that a loop tries again",
         "while True:\n    try:\n        return await step(n, f)\n    except ValueError:\n        pass",
+        "",
+        "FG305",
+    ),
+    ("a counter that does not count", 'i = 0\nfor x in xs:\n    await step(f"a-{i}", f)', "", "FG103"),
+    ("a format", 'for i in range(3):\n    await step("a-{0:>3}".format(i), f)\nawait step("b", f)', "", ""),
+    ("a variable beside other names", 'await step(n, f)\nawait step("a", f)\nawait step("b", f)', "", "FG104"),
+    (
+        "an else after a loop that tries again",
+        (
+            "for x in xs:\n    try:\n        r = await step('a', f)\n"
+            "    except ValueError:\n        continue\n    else:\n"
+            "        break"
+        ),
         "",
         "FG305",
     ),

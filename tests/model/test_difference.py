@@ -170,7 +170,7 @@ CASES: list[tuple[str, str, str, list[str]]] = [
     ),
     ("a name in one arm", f"if c:\n  {A}else:\n  {B}", f"if c:\n  {A}else:\n  {X}", ["renamed check > quux !"]),
     ("a wait", 'await step.sleep("wait", 5)', 'await step.sleep("pause", 5)', ["renamed wait > pause !"]),
-    ("a constant", A + B, "NAME = 'quux'\n" + A + "await step(NAME, f)", ["renamed check > quux !"]),
+    ("a variable", A + B, "NAME = 'quux'\n" + A + "await step(NAME, f)", ["renamed check > {NAME} !"]),
     ("inside a step", under("p", A, B), under("p", A, X), ["renamed p/check > p/quux !"]),
     ("made dynamic", 'await step("page-1", f)\n', 'await step(f"page-{n}", f)\n', ["renamed page-1 > page-{n} !"]),
     ("made constant", 'await step(f"page-{n}", f)\n', 'await step("page", f)\n', ["renamed page-{n} > page !"]),

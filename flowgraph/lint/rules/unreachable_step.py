@@ -91,6 +91,12 @@ class UnreachableStep(Rule):
             await step("b", work)  # FG301
 
         @workflow
+        async def third() -> None:
+            while True:
+                pass
+            await step("c", work)  # FG301
+
+        @workflow
         async def other(c: bool) -> None:
             raise ValueError
             for x in range(3):
