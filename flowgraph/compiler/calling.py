@@ -16,7 +16,7 @@ import libcst as cst
 
 from flowgraph.compiler import words
 from flowgraph.compiler.assigning import bound, names_given, parameters, targets
-from flowgraph.compiler.bindings import Class, Defined, Foreign, Meaning, Value, is_builtin, is_generator
+from flowgraph.compiler.bindings import Class, Defined, Foreign, Meaning, Names, Value, is_builtin, is_generator
 from flowgraph.compiler.reading import Reading
 from flowgraph.compiler.regions import (
     NOTHING,
@@ -113,6 +113,8 @@ class Calling(Reading):
     # Calls ------------------------------------------------------------------------------------------------------------
 
     def _call(self, node: cst.Call, *, awaited: bool) -> list[Region]:
+        if (elements := self._mapped(node)) is not None:
+            return self._value(elements)
         span = self._places.span(node, self._at)
         meaning = self._called(node)
         if isinstance(meaning, Foreign):
@@ -121,7 +123,7 @@ class Calling(Reading):
                 return self._spawned(self._step(node, kind, span), span, awaited or kind in words.WITHOUT_NAME)
             if (regions := self._library_call(node, meaning.name, span, awaited=awaited)) is not None:
                 return regions
-            return self._arguments(node)
+            return self._handed_over(node, span)
         if isinstance(meaning, Defined):
             return self._defined_call(node, meaning, span, awaited=awaited)
         inner = self._meaning(node.func.func) if isinstance(node.func, cst.Call) else None
@@ -130,7 +132,13 @@ class Calling(Reading):
             return self._decorated(node, inner, self._name_in(named.args), span, awaited=awaited) or []
         if isinstance(node.func, cst.Attribute) and self._is_group(node.func):
             return self._spawned(self._awaited(node.args[0].value) if node.args else [], span, awaited=False)
-        return [*self._value(node.func), *self._arguments(node), *self._out_of_sight(node, meaning, span, awaited)]
+        if (called := self._function(node.func)) is not None:  # What partial() made.
+            return [*self._value(node.func), *self._arguments(node), *self._spawned([called], span, awaited)]
+        return [
+            *self._value(node.func),
+            *self._handed_over(node, span),
+            *self._out_of_sight(node, meaning, span, awaited),
+        ]
 
     def _called(self, node: cst.Call) -> Meaning | None:
         """What is called: a name, or a method of what is made there."""
@@ -158,6 +166,33 @@ class Calling(Reading):
     def _arguments(self, node: cst.Call) -> list[Region]:
         return [region for argument in node.args for region in self._value(argument.value)]
 
+    def _mapped(self, node: cst.BaseExpression) -> cst.GeneratorExp | None:
+        """``map(function, items)`` as the generator ``(function(item) for item in items)``; None for anything else."""
+        match node:
+            case cst.Call(func=cst.Name("map"), args=[cst.Arg(function, None, star=""), cst.Arg(items, None, star="")]):
+                if not is_builtin("map", self.names):
+                    return None
+            case _:
+                return None
+        target = cst.Name("item")
+        element: cst.BaseExpression = cst.Call(function, [cst.Arg(target)])
+        match function:
+            case cst.Lambda(params=cst.Parameters(params=[cst.Param(name=target)]), body=element):
+                pass
+            case cst.Lambda():
+                return None
+        return cst.GeneratorExp(element, cst.CompFor(target, items))
+
+    def _handed_over(self, node: cst.Call, span: Span) -> list[Region]:
+        """The arguments of a call that is not followed. A function with steps among them may be called by it."""
+        regions: list[Region] = []
+        for argument in node.args:
+            regions += self._value(argument.value)
+            function = self._function(argument.value)
+            if function is not None and has_steps(function):
+                regions.append(Unknown(f"{self._text(node.func)}() may call {self._text(argument.value)}", span))
+        return regions
+
     @staticmethod
     def _spawned(regions: list[Region], span: Span, awaited: bool) -> list[Region]:
         body = sequence(regions)
@@ -174,6 +209,8 @@ class Calling(Reading):
             side_by_side = [region for region in branches if has_effect(region)]
             body: list[Region] = side_by_side if len(branches) == 1 else [Parallel(tuple(side_by_side), span)]
             return self._spawned(body, span, awaited)
+        if name == words.PARTIAL:
+            return self._arguments(node)
         if not node.args:
             return None
         first, *others = (argument.value for argument in node.args)
@@ -187,7 +224,7 @@ class Calling(Reading):
     def _branches(self, node: cst.Call) -> list[Region]:
         branches: list[Region] = []
         for argument in node.args:
-            value: Any = argument.value
+            value: Any = self._mapped(argument.value) or argument.value
             if isinstance(value, cst.ListComp | cst.SetComp | cst.GeneratorExp):
                 branches.append(sequence(self._comprehension(value.elt, value.for_in, concurrent=True)))
             elif isinstance(value, cst.List | cst.Tuple | cst.Set):
@@ -225,17 +262,20 @@ class Calling(Reading):
         if decorator is None:
             return None
         arguments = self._arguments(node)
-        if name is None:
-            if meaning.member == "named":
-                return arguments  # A step under another name, which is called later.
-            if decorator.args:
-                name = meaning.names.template(decorator.args[0])
+        if name is None and meaning.member == "named":
+            return arguments  # A step under another name, which is called later.
+        step = self._step_of(meaning, decorator, name, span)
+        step = attrs.evolve(step, uses=names_given(self._ast(node)), made_by=results(arguments))
+        return [*arguments, *self._spawned([step], span, awaited)]
+
+    def _step_of(self, meaning: Defined, decorator: ast.Call, name: Template | None, span: Span) -> Step:
+        """What a call of a decorated function does."""
+        if name is None and decorator.args:
+            name = meaning.names.template(decorator.args[0])
+        self._note(name)
         body = self._helper(attrs.evolve(meaning, member=""), span)
         options = tuple((keyword.arg or "**", ast.unparse(keyword.value)) for keyword in decorator.keywords)
-        call = self._ast(node)
-        self._note(name)
-        step = Step("step", name, span, body, options, span, names_given(call), results(arguments), meaning.node.name)
-        return [*arguments, *self._spawned([step], span, awaited)]
+        return Step("step", name, span, body, options, span, handler=meaning.node.name)
 
     # Steps ------------------------------------------------------------------------------------------------------------
 
@@ -271,18 +311,48 @@ class Calling(Reading):
 
     def _handler_body(self, handler: cst.BaseExpression) -> Region:
         """What a handler does when it is called."""
-        if isinstance(handler, cst.Lambda):
-            return sequence(self._awaited(handler.body))
+        function = self._function(handler)
+        if function is not None:
+            return function
         if isinstance(handler, cst.Call):
-            meaning = self._meaning(handler.func)
-            if isinstance(meaning, Foreign) and meaning.name == words.PARTIAL and handler.args:
-                return self._handler_body(handler.args[0].value)
             return Unknown("the handler is what a call returns", self._places.span(handler, self._at))
-        meaning = self._meaning(handler)
-        if isinstance(meaning, Defined) and not meaning.member:
-            region = self._helper(meaning, self._at)
-            return region if has_effect(region) else NOTHING
         return NOTHING
+
+    # Functions that are not called here -------------------------------------------------------------------------------
+
+    def _function(self, node: cst.BaseExpression) -> Region | None:
+        """What a function does when it is called that an expression stands for; None for any other expression."""
+        if isinstance(node, cst.Lambda):
+            return sequence(self._awaited(node.body))
+        if isinstance(node, cst.Call):
+            meaning = self._meaning(node.func)
+            is_partial = isinstance(meaning, Foreign) and meaning.name == words.PARTIAL and node.args
+            return self._function(node.args[0].value) if is_partial else None
+        return self._function_meant(self._meaning(node))
+
+    def _function_meant(self, meaning: Meaning | None) -> Region | None:
+        match meaning:
+            case Defined(member=""):
+                decorator = words.step_decorator(meaning)
+                if decorator is not None:
+                    return self._step_of(meaning, decorator, None, self._at)
+                region = self._helper(meaning, self._at)
+                return region if has_effect(region) else NOTHING
+            case Foreign(name=name) if words.step_kind(name) is not None:
+                return Unknown(f"{name.removeprefix('flowgraph.')}() is not called where it is written", self._at)
+            case Value(node=ast.Lambda(body=body), names=names) if self._has_steps(body, names):
+                return Unknown("the steps of a lambda that has a name cannot be followed", self._at)
+            case Value(node=ast.Call(func=func, args=[first, *_]), names=names):
+                made = names.meaning_of(func)
+                if isinstance(made, Foreign) and made.name == words.PARTIAL:
+                    return self._function_meant(names.meaning_of(first))
+        return None
+
+    def _has_steps(self, node: ast.expr, names: Names) -> bool:
+        """Tell whether a step, or a function with steps, is called anywhere in an expression."""
+        calls = [one.func for one in ast.walk(node) if isinstance(one, ast.Call)]
+        works = [self._function_meant(names.meaning_of(func)) for func in calls]
+        return any(work is not None and has_steps(work) for work in works)
 
 
 def _values_of(call: ast.Call) -> list[ast.expr]:

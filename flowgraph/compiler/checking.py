@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterator
 
 from flowgraph.compiler.control import CallSite, Control, Point
 from flowgraph.compiler.identity import Meeting, meetings
+from flowgraph.compiler.retrying import told_by_flags
 from flowgraph.model.diagnostic import Diagnostic, Related, Severity
 from flowgraph.model.graph import Span
 
@@ -27,7 +29,10 @@ def checked(control: Control) -> tuple[Diagnostic, ...]:
 
 def _findings(control: Control) -> Iterator[Diagnostic]:
     for meeting in meetings(control):
-        yield _doubled(control, meeting) if meeting.first is not meeting.second else _repeated(control, meeting)
+        if meeting.first is not meeting.second:
+            yield _doubled(control, meeting)
+        else:
+            yield _repeated(control, told_by_flags(control, meeting))
 
 
 def _doubled(control: Control, meeting: Meeting) -> Diagnostic:
@@ -68,13 +73,13 @@ def _repeated(control: Control, meeting: Meeting) -> Diagnostic:
     match meeting.code:
         case "FG102":
             message = f'step "{name}" has the same name {again}: it gets the result of the first one'
-            help_ = f"Put what differs into the name, for example {_example(name, loop)}."
+            help_ = _what_differs(step, loop)
         case "FG103":
             message = f'step "{name}" can have the same name {again}, where nothing in it has changed'
             help_ = "Put a value into the name that is another one in each pass."
         case "FG305":
             message = f'step "{name}" is called again after it has failed, {again}: its saved failure is raised again'
-            help_ = f'Let the step try again by itself: step("{name}", …, max_attempts=5).'
+            help_ = "Let the step try again by itself, with max_attempts=5."
         case _:
             message = f'it cannot be verified that step "{name}" has another name {again}'
             help_ = "Put the loop's own variable, or a counter, into the name."
@@ -89,10 +94,28 @@ def _again(loop: Point) -> str:
     return f"in the next pass of `{loop.name}` (line {loop.span.line})"
 
 
-def _example(name: str, loop: Point) -> str:
-    target = loop.name.removeprefix("async ").removeprefix("for ").partition(" in ")[0]
-    hole = target if target.isidentifier() else "number"
-    return f'f"{name}-{{{hole}}}"'
+def _what_differs(step: Point, loop: Point) -> str:
+    """How a constant name comes to differ: by a variable that there is, or one that has to be made."""
+    if len(step.calls) > len(loop.calls):
+        return f"Give {step.calls[len(loop.calls)].function}() a parameter that goes into the name."
+    target = _target(loop)
+    if target is None:
+        return "Put what differs in each pass into the name, such as a number that is counted up."
+    return f'Put what differs into the name, for example f"{step.template}-{{{target}}}".'
+
+
+def _target(loop: Point) -> str | None:
+    """The first name that a ``for`` gives a value; None where there is none, or it is for what is not used."""
+    head = loop.name.removeprefix("async ")
+    if not head.startswith("for "):
+        return None
+    target = head.removeprefix("for ").partition(" in ")[0]
+    names = (one.id for one in ast.walk(ast.parse(f"{target} = 0")) if isinstance(one, ast.Name) and _is_store(one))
+    return next((name for name in names if not name.startswith("_")), None)
+
+
+def _is_store(node: ast.Name) -> bool:
+    return isinstance(node.ctx, ast.Store)
 
 
 def _finding(

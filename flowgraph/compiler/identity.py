@@ -70,7 +70,7 @@ class _Identity:
     def found(self) -> Iterator[Meeting]:
         scopes: dict[int | None, list[Point]] = defaultdict(list)
         for point in self._control.points:
-            if point.kind in STEP_KINDS and point.kind != PROGRESS and point.template is not None:
+            if point.kind in STEP_KINDS and point.kind != PROGRESS and _can_run(point):
                 scopes[point.scope].append(point)
         for scope, points in scopes.items():
             reachable = self._ways.reachable(scope)
@@ -349,6 +349,11 @@ class _Renewals:
             if given.loop in loops and given.each:
                 return Open(self._naming.shape(given.each, given.rests), self._naming.of_origin(given.rests))
         return None
+
+
+def _can_run(point: Point) -> bool:
+    """Tell whether a step has a name that is not refused when it is called."""
+    return point.template is not None and not point.template.refused
 
 
 def _holes(name: Name) -> list[Open]:

@@ -14,11 +14,17 @@ from string import Formatter
 import attrs
 
 from flowgraph.compiler.terms import Term, term_of
-from flowgraph.model import escaped
+from flowgraph.errors import InvalidName
+from flowgraph.model import checked_name, escaped
 
-_hole = re.compile(r"%[sdr]")
+_hole = re.compile(r"%([sdr])")
 _DEEPEST = 100
 """Expressions inside expressions are followed so far."""
+
+_LONGEST = 10_000
+"""Text that a product is made of is written out so far."""
+
+_Constant = str | bytes | int | float | complex | None
 
 Constant = Callable[[ast.expr, int], "Template | None"]
 """Gives the text that a name stands for, if it is a constant; the number says how deep it was followed."""
@@ -39,7 +45,7 @@ Part = str | Hole
 class Template:
     """A name: literal text and holes in turn.
 
-    An `opaque` one is an expression that is no text as it is written, and a `number` a constant that is none.
+    An `opaque` one is an expression that is no text as it is written, and a `textless` one a constant that is none.
 
     >>> str(Template(("fetch-", Hole("user.id"))))
     'fetch-{user.id}'
@@ -47,7 +53,7 @@ class Template:
 
     parts: tuple[Part, ...]
     opaque: bool = attrs.field(default=False, eq=False, repr=False)
-    number: bool = attrs.field(default=False, eq=False, repr=False)
+    textless: bool = attrs.field(default=False, eq=False, repr=False)
 
     def __str__(self) -> str:
         return "".join(part if isinstance(part, str) else f"{{{part.text}}}" for part in self.parts)
@@ -66,6 +72,21 @@ class Template:
     def text(self) -> str | None:
         """The whole name, where nothing of it is unknown; None else."""
         return None if self.holes else "".join(part for part in self.parts if isinstance(part, str))
+
+    @property
+    def refused(self) -> bool:
+        """Whether no step can have this name, whatever is in its holes: its call raises InvalidName.
+
+        >>> joined("").refused, joined("a", Hole("n")).refused
+        (True, False)
+        """
+        if self.textless:
+            return True
+        try:
+            checked_name("".join(part if isinstance(part, str) else "x" for part in self.parts))
+        except InvalidName:
+            return True
+        return False
 
 
 def joined(*parts: Part) -> Template:
@@ -94,8 +115,8 @@ def template_of(node: ast.expr, constant: Constant, depth: int = 0) -> Template:
     if depth > _DEEPEST:
         return _as_hole(node, depth)
     match node:
-        case ast.Constant(value=str() | int() as value) if not isinstance(value, bool):
-            return attrs.evolve(joined(str(value)), number=isinstance(value, int))
+        case ast.Constant(value=value) if isinstance(value, _Constant):
+            return attrs.evolve(joined(str(value)), textless=not isinstance(value, str))
         case ast.JoinedStr(values=values):
             return joined(*(part for value in values for part in template_of(value, constant, depth + 1).parts))
         case ast.FormattedValue(value=value, conversion=-1 | 115, format_spec=None):
@@ -103,6 +124,8 @@ def template_of(node: ast.expr, constant: Constant, depth: int = 0) -> Template:
         case ast.BinOp(op=ast.Add(), left=left, right=right) if _is_of_text(node, constant, depth):
             first, second = (template_of(side, constant, depth + 1) for side in (left, right))
             return joined(*first.parts, *second.parts)
+        case ast.BinOp(op=ast.Mult(), left=ast.Constant(value=str() as text), right=ast.Constant(value=int() as times)):
+            return joined(text * times) if len(text) * times <= _LONGEST else _as_hole(node, depth)
         case ast.BinOp(op=ast.Mod(), left=ast.Constant(value=str() as text), right=right):
             values = right.elts if isinstance(right, ast.Tuple) else [right]
             return by_percent(text, [template_of(value, constant, depth + 1) for value in values]) or _as_hole(
@@ -132,7 +155,7 @@ def _is_text(node: ast.expr, constant: Constant, depth: int) -> bool:
             return True
         case ast.Name() | ast.Attribute():
             found = constant(node, depth + 1)
-            return found is not None and not found.number
+            return found is not None and not found.textless
         case ast.BinOp(op=ast.Mod(), left=left):
             return _is_text(left, constant, depth)
     return False
@@ -158,13 +181,20 @@ def by_percent(text: str, values: list[Template]) -> Template | None:
     >>> str(by_percent("a-%s", [joined(Hole("n"))]))
     'a-{n}'
     """
-    pieces = _hole.split(text)
+    pieces, directives = _hole.split(text)[::2], _hole.findall(text)
     if "%" in "".join(pieces) or len(pieces) != len(values) + 1:
+        return None
+    if any(one != "s" and _is_reworded(value) for one, value in zip(directives, values, strict=True)):
         return None
     parts: list[Part] = [pieces[0]]
     for value, piece in zip(values, pieces[1:], strict=True):
         parts += [*value.parts, piece]
     return joined(*parts)
+
+
+def _is_reworded(value: Template) -> bool:
+    """Tell whether ``%r`` and ``%d`` make other text of a constant than ``%s``."""
+    return value.text is not None and not (value.textless and value.text.isdigit())
 
 
 def _formatted(value: Template, spec: str | None, conversion: str | None) -> Hole:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import io
+import os
+import stat
 from collections.abc import Mapping
 from importlib.util import decode_source
 
@@ -17,11 +20,13 @@ class Sources:
         """The bytes of a file.
 
         Raises:
-            OSError: it cannot be read.
+            OSError: it cannot be read, or is no file but a pipe, a device or a socket, which may have no end.
         """
         if path in self.contents:
             return self.contents[path]
-        with io.FileIO(path) as file:
+        with io.FileIO(path, opener=_opened_at_once) as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise OSError(errno.EINVAL, "it is a pipe, a device or a socket", path)
             return file.readall()
 
     def lines(self, path: str) -> list[str]:
@@ -31,3 +36,8 @@ class Sources:
         except (OSError, SyntaxError, ValueError):
             return []
         return text.replace("\r", "\n").split("\n")  # Other breaks end no line of Python.
+
+
+def _opened_at_once(path: str, flags: int) -> int:
+    """Open a file; a pipe without a writer would not open before there is one."""
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))

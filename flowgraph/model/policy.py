@@ -8,10 +8,22 @@ from typing import TYPE_CHECKING
 import msgspec
 from msgspec.structs import force_setattr
 
-from flowgraph.errors import InvalidOption, NonRetryable, RetryAfter, StepError, UnplannedStep
+from flowgraph.errors import (
+    DefinitionError,
+    DuplicateStep,
+    InvalidName,
+    InvalidOption,
+    NonRetryable,
+    RetryAfter,
+    StepError,
+    UnplannedStep,
+)
 from flowgraph.model.durations import Duration, count, seconds
 
 ErrorClasses = tuple[type[BaseException], ...]
+
+_MISTAKES: ErrorClasses = (DefinitionError, DuplicateStep, InvalidName, InvalidOption, UnplannedStep)
+"""What the program does wrong, it does wrong again."""
 
 DEFAULT_MAX_ATTEMPTS = 5
 
@@ -99,7 +111,7 @@ def retry_delay(
     if attempt >= max_attempts:
         return None
     errors = list(_leaves(error))
-    if any(isinstance(leaf, (NonRetryable, UnplannedStep, *policy.give_up_on)) for leaf in errors):
+    if any(isinstance(leaf, (NonRetryable, *_MISTAKES, *policy.give_up_on)) for leaf in errors):
         return None
     if any(isinstance(leaf, StepError) and not _is_named(policy, leaf) for leaf in errors):
         return None

@@ -166,6 +166,10 @@ NAMES = [
     ('f"{PREFIX}-{n}"', "pre-{n}"),
     ('"a-" + str(n)', "a-{str(n)}"),
     ('"a-%s-%d" % (n, 3)', "a-{n}-3"),
+    ('"a-%r" % "b"', "{'a-%r' % 'b'}"),
+    ('"a-%d" % True', "{'a-%d' % True}"),
+    ('f"{None}-{1.5}"', "None-1.5"),
+    ('"ab" * 2', "abab"),
     ('"{}-{x}".format(PREFIX, x=n)', "pre-{n}"),
     ("PREFIX", "pre"),
     ("Kind.FETCH.value", "fetch"),
@@ -255,11 +259,58 @@ def test_steps_of_a_handler_are_below_their_step() -> None:
 
 
 @pytest.mark.parametrize(
-    "handler", ["fetch", "lambda: fetch(1)", "functools.partial(fetch, 1)", "lambda: step('inner', g)"]
+    "handler",
+    [
+        "fetch",
+        "lambda: fetch(1)",
+        "functools.partial(fetch, 1)",
+        "lambda: step('inner', g)",
+    ],
 )
 def test_a_handler_is_looked_into_however_it_is_given(handler: str) -> None:
     graph = graph_of(f'await step("outer", {handler})', HELPERS)
     assert [node.path for node in graph.steps] == ["outer", "outer/inner"]
+
+
+@pytest.mark.parametrize("handler", ["decorated", "lambda: decorated(1)", "functools.partial(decorated, 1)"])
+def test_a_decorated_step_as_a_handler_is_a_step_below_it(handler: str) -> None:
+    graph = graph_of(f'await step("outer", {handler})', HELPERS)
+    assert [node.path for node in graph.steps] == ["outer", "outer/decorated", "outer/decorated/inner"]
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        ("await asyncio.gather(*map(lazily, xs))", {"", "lazy-{n}"}),
+        ("await asyncio.gather(*map(lambda x: step(f'm-{x}', f), xs))", {"", "m-{x}"}),
+        ("both_of = functools.partial(fetch, 1)\nawait both_of()", {"inner"}),
+        ("await functools.partial(fetch, 1)()", {"inner"}),
+    ],
+)
+def test_a_function_is_followed_through_map_and_partial(body: str, expected: set[str]) -> None:
+    graph = graph_of(body, HELPERS)
+    assert walks(graph) >= expected
+    assert graph.is_complete
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "await retrying(fetch, 1)",
+        "await retrying(lambda: step('a', f))",
+        "retrying(functools.partial(step, 'a', f))",
+        "h = lambda: step('a', f)\nawait step('x', h)",
+        "await asyncio.gather(*map(lambda x, y: step(f'{x}{y}', f), xs, xs))",
+    ],
+)
+def test_a_function_with_steps_that_others_may_call_is_unknown(body: str) -> None:
+    graph = graph_of(body, f"{HELPERS}\nfrom tenacity import retrying\n")
+    assert [node.kind for node in graph.nodes if node.kind == "unknown"] == ["unknown"]
+
+
+@pytest.mark.parametrize("body", ["await retrying(f, 1)", "xs.sort(key=lambda x: x.n)", "retrying(print)"])
+def test_a_function_without_steps_may_be_given_to_others(body: str) -> None:
+    assert graph_of(body, f"{HELPERS}\nfrom tenacity import retrying\n").is_complete
 
 
 def test_what_cannot_be_resolved_is_shown() -> None:

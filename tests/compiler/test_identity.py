@@ -38,6 +38,24 @@ CASES = [
         "",
         "FG305",
     ),
+    (
+        "a loop that tries again until a flag says so",
+        (
+            'ok = False\nwhile not ok:\n    try:\n        await step("a",f)\n        ok = True\n'
+            "    except StepFailed:\n        pass"
+        ),
+        "",
+        "FG305",
+    ),
+    (
+        "a loop that goes on until a flag says that it has failed",
+        (
+            'bad = False\nwhile not bad:\n    try:\n        await step("a",f)\n'
+            "    except StepFailed:\n        bad = True"
+        ),
+        "",
+        "FG102",
+    ),
     ("a constant in a loop", 'for x in xs:\n    await step("a",f)', "", "FG102"),
     ("a break right after the step", 'for x in xs:\n    await step("a",f)\n    break', "", ""),
     ("the target of the loop", 'for x in xs:\n    await step(f"a-{x}",f)', "", ""),
@@ -235,6 +253,9 @@ CASES = [
 ]
 
 
+NO_NAME = "Put what differs in each pass into the name, such as a number that is counted up."
+
+
 def findings(body: str, before: str = "") -> list[Diagnostic]:
     lines = "".join(f"    {line}\n" for line in body.splitlines())
     unit = Unit(f"{HEAD}{before}\n@workflow\nasync def flow(c, n, xs):\n{lines}", "flow.py")
@@ -274,6 +295,23 @@ def test_in_a_helper_that_a_loop_calls_the_call_is_told() -> None:
     [found] = findings("for x in xs:\n    await inner()", 'async def inner():\n    await step("a", f)\n')
     assert found.code == "FG102"
     assert [one.message for one in found.related] == ["called here: inner()"]
+
+
+@pytest.mark.parametrize(
+    ("body", "help_"),
+    [
+        ('for x in xs:\n    await step("a", f)', 'Put what differs into the name, for example f"a-{x}".'),
+        ('for _, x in xs:\n    await step("a", f)', 'Put what differs into the name, for example f"a-{x}".'),
+        ('async for x in n, c:\n    await step("a", f)', 'Put what differs into the name, for example f"a-{x}".'),
+        ('for _ in xs:\n    await step("a", f)', NO_NAME),
+        ('for c.x in xs:\n    await step("a", f)', NO_NAME),
+        ('while c:\n    await step("a", f)', NO_NAME),
+        ("for x in xs:\n    await inner()", "Give inner() a parameter that goes into the name."),
+    ],
+)
+def test_the_help_for_a_constant_in_a_loop_names_no_variable_that_there_is_not(body: str, help_: str) -> None:
+    [found] = findings(body, 'async def inner():\n    await step("a", f)\n')
+    assert (found.code, found.help) == ("FG102", help_)
 
 
 def test_places_are_counted_in_characters() -> None:

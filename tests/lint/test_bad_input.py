@@ -64,6 +64,19 @@ def test_files_that_cannot_be_read_are_findings(project: Project) -> None:
     assert is_readable or len(report.findings) == 4
 
 
+def test_what_is_no_file_is_a_finding_and_is_not_waited_for(project: Project) -> None:
+    project.write(good=TWICE)
+    os.mkfifo("pipe.py")
+    Path("link.py").symlink_to("pipe.py")
+    given = ["pipe.py", os.devnull, "good.py"]
+    report = project.lint(*given)
+    assert report.failures == ()
+    assert {one.path: one.message for one in report.findings if one.code == "FG901"} == dict.fromkeys(
+        given[:2], "the file cannot be read: it is a pipe, a device or a socket"
+    )
+    assert [one.path for one in project.lint("link.py").findings] == ["link.py"]
+
+
 def test_a_folder_that_is_called_like_a_file_is_a_folder(project: Project) -> None:
     project.put("shop.py/flow.py", TWICE)
     os.mkfifo("pipe.py")

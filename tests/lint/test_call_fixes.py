@@ -53,6 +53,9 @@ def mended(code: str, body: str) -> str | None:
         ('print(step("a", work))', 'print(await step("a", work))'),
         ('return step(\n    "a",  # the name\n    work,\n)', 'return await step(\n    "a",  # the name\n    work,\n)'),
         ('url and step("a", work)', 'url and await step("a", work)'),
+        ('assert step("a", work), url', 'assert await step("a", work), url'),
+        ('return {"a": step("a", work)}', 'return {"a": await step("a", work)}'),
+        ('return [url, step("a", work)]', 'return [url, await step("a", work)]'),
         ('[step(f"a-{i}", work) for i in url]', '[await step(f"a-{i}", work) for i in url]'),
         ("pay()", "await pay()"),
         ('pay.named("b")()', 'await pay.named("b")()'),
@@ -88,14 +91,56 @@ def test_a_called_handler_becomes_the_function_and_its_arguments(before: str, af
         'await step("a", fetch(url), url)',
         'await step("a", fetch(  # the page\n    url))',
         'await step.map("a", fetch(url), [1])',
+        'await step.transaction("a", fetch(url))',
+        'await step.start_workflow("a", fetch(url))',
     ],
 )
 def test_a_called_handler_that_takes_more_than_moving_commas_is_left_to_its_author(body: str) -> None:
     assert mended("FG205", body) is None
 
 
-def test_a_help_says_what_to_write_where_there_is_no_fix() -> None:
+@pytest.mark.parametrize(
+    ("line", "instead"),
+    [
+        ('step("a", fetch(url, times=2))', "functools.partial(fetch, url, times=2)"),
+        ('step.transaction("a", fetch(url))', "functools.partial(fetch, url)"),
+        ('step.execute_workflow("a", fetch(url, times=2))', 'step.execute_workflow("a", fetch, url, times=2)'),
+        ('step.start_workflow(f"a-{url}", fetch())', 'step.start_workflow(f"a-{url}", fetch)'),
+    ],
+)
+def test_a_help_says_what_to_write_where_there_is_no_fix(line: str, instead: str) -> None:
     rule = next(rule for rule in all_rules() if rule.code == "FG205")
-    text = HEAD + '    await step("a", fetch(url, times=2))\n'
+    text = f"{HEAD}    await {line}\n"
     [found] = rule.check(Module(Unit(text, "case.py", Project()), Settings()))
-    assert found.help == "Pass the function and its arguments: functools.partial(fetch, url, times=2)."
+    assert found.help.replace("'", '"') == f"Pass the function and its arguments: {instead}."
+
+
+def caught(*clauses: str) -> str:
+    return "\n".join(['try:\n    await step("a", work)', *clauses])
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (caught("except:\n    pass"), caught("except Exception:\n    pass")),
+        (caught("except BaseException as e:\n    print(e)"), caught("except Exception as e:\n    print(e)")),
+        (
+            caught("except OSError:\n    raise", "except BaseException as e:\n    raise ValueError from e"),
+            caught("except OSError:\n    raise", "except Exception as e:\n    raise ValueError from e"),
+        ),
+        (caught("except Exception:\n    pass", "except:\n    pass"), None),
+        (caught("except (OSError, Exception):\n    raise", "except BaseException:\n    pass"), None),
+    ],
+)
+def test_an_except_catches_less_unless_another_one_does_before_it(before: str, after: str | None) -> None:
+    assert mended("FG303", before) == after
+
+
+def test_behind_an_except_of_failures_the_help_is_to_raise() -> None:
+    rule = next(rule for rule in all_rules() if rule.code == "FG303")
+    text = HEAD + "".join(f"    {line}\n" for line in AFTER_FAILURES.split("\n"))
+    [found] = rule.check(Module(Unit(text, "case.py", Project()), Settings()))
+    assert found.help == "End the handler with `raise`: what is an `Exception` is caught before it."
+
+
+AFTER_FAILURES = caught("except Exception:\n    pass", "except BaseException:\n    pass")

@@ -171,6 +171,12 @@ def test_json_has_the_fields_that_are_promised(project: Project) -> None:
     }
 
 
+def test_json_has_the_workflow_and_the_step_of_a_name_that_is_not_valid(project: Project) -> None:
+    project.write(flow=FLOW.replace('"one"', 'f"a\\tb-{work}"'))
+    [found] = json.loads(project.report("json"))
+    assert (found["code"], found["workflow"], found["step"]) == ("FG107", "flow", "a\tb-{work}")
+
+
 def test_json_has_fixes_as_edits() -> None:
     [found] = json.loads(told("json", finding(fix=Fix("Await it", (Edit(1, 2, 3, 4, "await "),)))))
     edit = {"line": 1, "column": 2, "end_line": 3, "end_column": 4, "text": "await "}

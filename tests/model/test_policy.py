@@ -8,6 +8,9 @@ from hypothesis import strategies as st
 
 from flowgraph.errors import (
     ChildFailed,
+    DefinitionError,
+    DuplicateStep,
+    InvalidName,
     InvalidOption,
     ListenTimeout,
     NonRetryable,
@@ -15,6 +18,7 @@ from flowgraph.errors import (
     StepError,
     StepFailed,
     StepTimeout,
+    UnplannedStep,
 )
 from flowgraph.model import RetryPolicy, retry_delay
 
@@ -102,6 +106,21 @@ _default, _none = RetryPolicy(jitter=False), None
 )  # fmt: skip
 def test_which_failure_is_tried_again(policy: RetryPolicy, error: BaseException, delay: float | None) -> None:
     assert decided(policy, error) == delay
+
+
+@pytest.mark.parametrize(
+    "mistake",
+    [
+        DuplicateStep("a"),
+        UnplannedStep("a"),
+        InvalidName("", "it is empty"),
+        InvalidOption("timeout", -1, "it is negative"),
+        DefinitionError("no"),
+        ExceptionGroup("two", [InvalidName("", "it is empty"), ValueError()]),
+    ],
+)
+def test_a_mistake_in_the_program_is_not_tried_again(mistake: Exception) -> None:
+    assert decided(RetryPolicy(), mistake) is None
 
 
 @pytest.mark.parametrize("delay", [-1, "soon", float("nan"), None])

@@ -10,6 +10,7 @@ import ast
 from enum import Enum, auto
 
 from flowgraph.compiler import Defined, Foreign, FunctionNode, Names, words
+from flowgraph.lint.analysis.loops import runs_its_own_loop
 from flowgraph.lint.module import Module, StepCall
 
 
@@ -21,8 +22,13 @@ class Fate(Enum):
     HANDED_ON = auto()
     TAKEN_FOR_RESULT = auto()
     """It is used as what it would give if it were awaited."""
+    RUN_ON_ITS_OWN = auto()
+    """It is given to a loop of its own, as `asyncio.run` has, where a run knows nothing of it."""
     LOST = auto()
 
+
+WITHOUT_LOOP = frozenset({Fate.LOST, Fate.TAKEN_FOR_RESULT, Fate.AWAITED, Fate.RUN_ON_ITS_OWN})
+"""What cannot be right for the awaitable of a step in code that is not `async def`."""
 
 _OWN = frozenset({"send", "throw", "close", "__await__", "__name__", "__qualname__"})
 _LOOKING = frozenset(
@@ -60,6 +66,7 @@ _LOOKING = frozenset(
 )
 """Builtins that await nothing."""
 
+_DISPLAYS = (ast.Tuple, ast.List, ast.Set, ast.Dict, ast.ListComp, ast.SetComp, ast.DictComp, ast.Starred, ast.IfExp)
 _DEEPEST = 10
 
 
@@ -100,10 +107,37 @@ def _is_taken(node: ast.expr, parent: ast.AST | None) -> bool:
             return True
         case ast.Subscript() | ast.BinOp() | ast.UnaryOp() | ast.FormattedValue() | ast.BoolOp() | ast.IfExp():
             return True
-        case ast.If() | ast.While() | ast.For() | ast.AsyncFor() | ast.comprehension() | ast.withitem():
+        case ast.If() | ast.Assert() | ast.While() | ast.For() | ast.AsyncFor() | ast.comprehension() | ast.withitem():
             return True
         case ast.AugAssign(value=value):
             return value is node
+    return False
+
+
+def is_returned_inside(module: Module, node: ast.expr) -> bool:
+    """Tell whether an awaitable is returned inside a display: ``return {"a": step("a", f)}``, by way of a name or not.
+
+    A name that anything else is done with may have other values in it when it is returned.
+    """
+    for parent in module.around(node):
+        if isinstance(parent, ast.Return):
+            return True
+        if isinstance(parent, ast.Assign):
+            return _is_only_returned(module, parent)
+        if not isinstance(parent, _DISPLAYS) or node in (getattr(parent, "test", None), getattr(parent, "key", None)):
+            return False
+        node = parent
+    return False
+
+
+def _is_only_returned(module: Module, node: ast.Assign) -> bool:
+    """Tell whether the name that a value is given to has it from here only, and is returned and nothing else."""
+    scope = module.scope_of(node)
+    match node.targets:
+        case [ast.Name(id=name)] if isinstance(scope, FunctionNode):
+            uses = [one for one in ast.walk(scope) if isinstance(one, ast.Name) and one.id == name]
+            loads = [one for one in uses if isinstance(one.ctx, ast.Load)]
+            return len(uses) == 2 and bool(loads) and isinstance(next(module.around(loads[0])), ast.Return)
     return False
 
 
@@ -134,6 +168,8 @@ def _in_call(module: Module, node: ast.expr, call: ast.Call, names: Names, depth
     meaning = names.meaning_of(call.func)
     if isinstance(meaning, Foreign) and meaning.name == words.WAIT_FOR:
         return fate(module, call, names, depth + 1)
+    if runs_its_own_loop(call, names):
+        return Fate.RUN_ON_ITS_OWN
     step = module.call_at(call)
     return Fate.HANDED_ON if step is None else _in_handler(module, node, step, depth)
 

@@ -48,11 +48,20 @@ def _handlers(module: Module) -> Iterator[Handler]:
     for call in module.calls:
         if call.handler is not None and (found := function_of(call.handler, call.names)) is not None:
             yield _handler(call.node, call.option("executor"), call.names, *found)
-    for node, names, _ in module.each(ast.Call):
-        yield from _in_transaction(node, names)
+    for call in transactions(module):
+        if call.handler is not None and (found := function_of(call.handler, call.names)) is not None:
+            yield Handler(call.node, *found, TRANSACTION)
     for function, names, _ in module.functions():
         if function.decorator_list:
             yield from _decorated(module, function, names)
+
+
+def transactions(module: Module) -> Iterator[StepCall]:
+    """The calls of ``step.transaction`` with a name and a handler; the graph has no such step yet."""
+    for node, names, function in module.each(ast.Call):
+        meaning = names.meaning_of(node.func)
+        if isinstance(meaning, Foreign) and words.is_transaction(meaning.name) and len(node.args) > 1:
+            yield StepCall(node, "transaction", names, function, None, node.args[0], node.args[1])
 
 
 def function_of(node: ast.expr, names: Names, depth: int = 0) -> tuple[FunctionNode | ast.Lambda, Names] | None:
@@ -97,14 +106,6 @@ def _place(executor: ast.expr | None, names: Names) -> str:
         called = names.meaning_of(executor.func)
         return THREAD if isinstance(called, Foreign) and called.name in _THREADS else EXECUTOR
     return EXECUTOR if isinstance(executor, ast.Constant) and isinstance(executor.value, str) else THREAD
-
-
-def _in_transaction(node: ast.Call, names: Names) -> Iterator[Handler]:
-    meaning = names.meaning_of(node.func)
-    if not isinstance(meaning, Foreign) or not words.is_transaction(meaning.name) or len(node.args) < 2:
-        return
-    if (found := function_of(node.args[1], names)) is not None:
-        yield Handler(node, *found, TRANSACTION)
 
 
 def _decorated(module: Module, node: FunctionNode, names: Names) -> Iterator[Handler]:

@@ -7,6 +7,7 @@ import ast
 from flowgraph.compiler import Defined, FunctionNode, Names
 from flowgraph.lint.analysis.durable import own_nodes
 from flowgraph.lint.analysis.origins import origin
+from flowgraph.lint.analysis.workflows import is_workflow
 from flowgraph.lint.module import StepCall, step_call
 
 _NO_CALLABLES = frozenset(
@@ -54,7 +55,9 @@ _NOT_CALLABLE = frozenset(
 )
 """Functions whose results cannot be called."""
 
-_ARTICLES = {True: "a coroutine", False: "a value that cannot be called"}
+COROUTINE = "a coroutine"
+CALLED_WORKFLOW = "the call of a workflow"
+_NO_CALLABLE = "a value that cannot be called"
 
 
 def result_of(node: ast.expr, names: Names, function: FunctionNode | None) -> str | None:
@@ -65,11 +68,11 @@ def result_of(node: ast.expr, names: Names, function: FunctionNode | None) -> st
         return None
     step = step_call(node, names, function)
     if step is not None:
-        return None if step.is_decorator else "a coroutine"
+        return None if step.is_decorator else COROUTINE
     meaning = names.meaning_of(node.func)
     if isinstance(meaning, Defined):
         return _of_function(meaning)
-    return _ARTICLES[False] if origin(node.func, names) in _NOT_CALLABLE else None
+    return _NO_CALLABLE if origin(node.func, names) in _NOT_CALLABLE else None
 
 
 def _awaited(node: ast.expr, names: Names, function: FunctionNode | None) -> str | None:
@@ -79,7 +82,7 @@ def _awaited(node: ast.expr, names: Names, function: FunctionNode | None) -> str
         return "the saved result of a step"
     meaning = names.meaning_of(node.func)
     plain = isinstance(meaning, Defined) and not meaning.member and not meaning.node.decorator_list
-    return _ARTICLES[False] if plain and isinstance(meaning, Defined) and _gives_no_callable(meaning) else None
+    return _NO_CALLABLE if plain and isinstance(meaning, Defined) and _gives_no_callable(meaning) else None
 
 
 def _is_step(call: StepCall | None) -> bool:
@@ -87,13 +90,15 @@ def _is_step(call: StepCall | None) -> bool:
 
 
 def _of_function(function: Defined) -> str | None:
+    if is_workflow(function):
+        return CALLED_WORKFLOW
     if function.member or function.node.decorator_list:
         return None
     if any(isinstance(node, ast.Yield | ast.YieldFrom) for node in own_nodes(function.node.body)):
         return "a generator"
     if isinstance(function.node, ast.AsyncFunctionDef):
-        return "a coroutine"
-    return _ARTICLES[False] if _gives_no_callable(function) else None
+        return COROUTINE
+    return _NO_CALLABLE if _gives_no_callable(function) else None
 
 
 def _gives_no_callable(function: Defined) -> bool:

@@ -6,7 +6,6 @@ import ast
 from collections.abc import Iterator
 
 from flowgraph.compiler import Defined, FunctionNode, Names
-from flowgraph.lint.analysis.durable import own_nodes
 from flowgraph.lint.analysis.origins import origin
 
 _ENDING = frozenset({"sys.exit", "os._exit", "os.abort", "builtins.exit", "builtins.quit", "sys.exc_info"})
@@ -15,18 +14,16 @@ _HANDING_ON = frozenset({"set_exception", "throw", "athrow", "__exit__", "__aexi
 _KEEPING = frozenset({"append", "add", "put", "put_nowait", "insert"})
 
 
-def lets_pass(handler: ast.ExceptHandler, function: FunctionNode, names: Names) -> bool:
-    """Tell whether a handler may raise what it caught, or another exception, at once or later.
+def may_raise(node: ast.AST, handler: ast.ExceptHandler, function: FunctionNode, names: Names) -> bool:
+    """Tell whether a node of a handler, but no ``raise``, may raise what was caught, or hand it to who raises it later.
 
-    It may be wrong in one direction only: where a handler surely raises nothing, and hands the exception to nobody who
+    It may be wrong in one direction only: where a node surely raises nothing, and hands the exception to nobody who
     could, the answer is no.
     """
-    return any(_raises(node, names) or _keeps(node, handler, function) for node in own_nodes(handler.body))
+    return _raises(node, names) or _keeps(node, handler, function)
 
 
 def _raises(node: ast.AST, names: Names) -> bool:
-    if isinstance(node, ast.Raise):
-        return True
     if not isinstance(node, ast.Call):
         return False
     if origin(node.func, names) in _ENDING:

@@ -73,6 +73,11 @@ def definitions(module: Module) -> list[Definition]:
     return found
 
 
+def is_workflow(meaning: object) -> bool:
+    """Tell whether what a name stands for is a function under ``@workflow``."""
+    return isinstance(meaning, Defined) and not meaning.member and _decorator(meaning) is not None
+
+
 def starts(module: Module) -> list[list[Start]]:
     """What each of the workflows of a file starts, in their order."""
     defined = [Defined(source.node, source.names, source.owner) for source in module.unit.workflows()]
@@ -81,15 +86,18 @@ def starts(module: Module) -> list[list[Start]]:
 
 def name_of(function: Defined) -> str | None:
     """The name of a workflow; None for a function that is none, and where the name is not known."""
+    decorator = _decorator(function)
+    given = {keyword.arg: keyword.value for keyword in getattr(decorator, "keywords", ())}
+    if decorator is None or None in given:
+        return None
+    return function.names.template(given["name"]).text if "name" in given else function.node.name
+
+
+def _decorator(function: Defined) -> ast.expr | None:
     for decorator in function.node.decorator_list:
-        call = decorator if isinstance(decorator, ast.Call) else None
-        meaning = function.names.meaning_of(decorator if call is None else call.func)
-        if not isinstance(meaning, Foreign) or not words.is_workflow_decorator(meaning.name):
-            continue
-        given = {} if call is None else {keyword.arg: keyword.value for keyword in call.keywords}
-        if None in given:
-            return None
-        return function.names.template(given["name"]).text if "name" in given else function.node.name
+        meaning = function.names.meaning_of(decorator.func if isinstance(decorator, ast.Call) else decorator)
+        if isinstance(meaning, Foreign) and words.is_workflow_decorator(meaning.name):
+            return decorator
     return None
 
 

@@ -6,7 +6,8 @@ import ast
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from flowgraph.lint.analysis.results import result_of
+from flowgraph.lint.analysis.handlers import transactions
+from flowgraph.lint.analysis.results import CALLED_WORKFLOW, COROUTINE, result_of
 from flowgraph.lint.rule import Rule, related
 from flowgraph.model.diagnostic import Edit, Fix
 from flowgraph.model.graph import Span
@@ -22,13 +23,15 @@ class CalledHandler(Rule):
     ## What it does
 
     Looks for steps whose handler is written as a call that cannot give a function: the call of an `async def` function,
-    of a step, or of a function that returns a plain value or nothing. Calls that may return a function, such as
-    `functools.partial(…)` or one that makes handlers, are not reported.
+    of a step, of a workflow, or of a function that returns a plain value or nothing. Calls that may return a function,
+    such as `functools.partial(…)` or one that makes handlers, are not reported. In the place of a child workflow
+    (`step.execute_workflow`, `step.start_workflow`) it looks for coroutines and called workflows only, since a call may
+    give a workflow's name.
 
     ## Why is this bad?
 
     The handler runs before the step, on every replay again, and the step then raises `DefinitionError`, because what it
-    was given cannot be called.
+    was given cannot be called. A workflow that is called raises it itself.
 
     ## Example
 
@@ -83,6 +86,28 @@ class CalledHandler(Rule):
             await step("j", things.pop())
             await step("k", await things[0]())
             await step("l", work, work(1))
+            await step.transaction("m", work)
+            await step.transaction("n", maker(3))
+        """,
+        """
+        def pick(kind: str) -> str:
+            return f"order-{kind}"
+
+        def build() -> object:
+            return child
+
+        @workflow
+        async def child(order: int) -> None: ...
+
+        @workflow
+        async def flow(things: list[object]) -> None:
+            await step.execute_workflow("a", child, 1)
+            await step.execute_workflow("b", "order-small", 1)
+            await step.execute_workflow("c", pick("small"), 1)
+            await step.start_workflow("d", str(things[0]))
+            await step.start_workflow("e", await step("pick", pick, "small"))
+            await step.start_workflow("f", build())
+            await step.start_workflow("g", things.pop())
         """,
     )
     INVALID = (
@@ -135,28 +160,66 @@ class CalledHandler(Rule):
                     timeout="5s",
                 )
         """,
+        """
+        async def save(connection: object) -> None: ...
+
+        async def plain(order: int) -> None: ...
+
+        @workflow
+        async def child(order: int) -> None: ...
+
+        @workflow
+        async def flow(order: int) -> None:
+            await step.transaction("a", save(order))  # FG205
+            await step.execute_workflow("b", child(order))  # FG205
+            await step.start_workflow("c", child(order=order), detached=True)  # FG205
+            await step.start_workflow("d", plain(order))  # FG205
+            await step.execute_workflow("e", step("f", work))  # FG205
+            await step("g", child(order))  # FG205
+        """,
     )
 
     def check(self, module: Module) -> Iterator[Diagnostic]:
         """The calls that stand where a handler should."""
+        found = [*self._handlers(module), *self._children(module)]
+        yield from sorted(found, key=lambda one: (one.line, one.column))
+
+    def _handlers(self, module: Module) -> Iterator[Diagnostic]:
+        for call in (*module.calls, *transactions(module)):
+            given = None if call.handler is None else result_of(call.handler, call.names, call.function)
+            if call.handler is not None and given is not None:
+                yield self._called(module, call, call.handler, given)
+
+    def _children(self, module: Module) -> Iterator[Diagnostic]:
+        """A child may be the name of a workflow, which a call may give."""
         for call in module.calls:
-            if call.handler is None or (given := result_of(call.handler, call.names, call.function)) is None:
-                continue
-            called = call.handler.value if isinstance(call.handler, ast.Await) else call.handler
-            assert isinstance(called, ast.Call)
-            name = ast.unparse(called.func)
-            message = f"{call.label} is given {given}: {name}() is called before the step, which cannot run it"
-            elsewhere = call.handler.lineno != call.place.lineno
-            places = [related(module.unit, call.handler, f"{name}() is called here")] if elsewhere else []
-            help_ = f"Pass the function and its arguments: {_instead(call, called)}."
-            fix = _fix(module, call, called)
-            yield self.of_call(module, call, message, help=help_, related=places, fix=fix)
+            if call.kind in _STARTING and len(call.node.args) > 1:
+                child = call.node.args[1]
+                given = result_of(child, call.names, call.function)
+                if given in (COROUTINE, CALLED_WORKFLOW):
+                    yield self._called(module, call, child, given)
+
+    def _called(self, module: Module, call: StepCall, handler: ast.expr, given: str) -> Diagnostic:
+        called = handler.value if isinstance(handler, ast.Await) else handler
+        assert isinstance(called, ast.Call)
+        name = ast.unparse(called.func)
+        message = f"{call.label} is given {given}: {name}() is called before the step, which cannot run it"
+        elsewhere = handler.lineno != call.place.lineno
+        places = [related(module.unit, handler, f"{name}() is called here")] if elsewhere else []
+        help_ = f"Pass the function and its arguments: {_instead(call, called)}."
+        return self.of_call(module, call, message, help=help_, related=places, fix=_fix(module, call, called))
+
+
+_STARTING = frozenset({"execute_workflow", "start_workflow"})
 
 
 def _instead(call: StepCall, called: ast.Call) -> str:
     """How the call is written with the function and its arguments."""
     function = ast.unparse(called.func)
     named = [ast.unparse(keyword) for keyword in called.keywords]
+    if call.kind in _STARTING:
+        name = "" if call.name_node is None else ast.unparse(call.name_node)
+        return f"step.{call.kind}({', '.join([name, function, *map(ast.unparse, called.args), *named])})"
     if call.kind != "step" or named:
         given = ", ".join([function, *map(ast.unparse, called.args), *named])
         return f"functools.partial({given})" if called.args or named else function

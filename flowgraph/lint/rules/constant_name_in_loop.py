@@ -83,4 +83,50 @@ class ConstantNameInLoop(CompilerRule):
             await asyncio.gather(*[step(NAME, work, item) for item in items])  # FG102
             await down(3)
         """,
+        """
+        # The next pass comes after a success too.
+        @workflow
+        async def flow(items: list[int]) -> None:
+            for item in items:
+                try:
+                    await step("each", work, item)  # FG102
+                except StepFailed:
+                    pass
+            status = None
+            while status != "done":
+                try:
+                    status = await step("poll", work)  # FG102
+                except StepFailed:
+                    pass
+            more = True
+            while more:
+                try:
+                    await step("page", work)  # FG102
+                finally:
+                    more = False
+            state = "new"
+            while state != "paid":
+                try:
+                    await step("bill", work)  # FG102
+                    state = "tried"
+                except StepFailed:
+                    pass
+            while True:
+                failed = False
+                try:
+                    await step("until-it-fails", work)  # FG102
+                except StepFailed:
+                    failed = True
+                if failed:
+                    break
+            while True:
+                sent = False
+                try:
+                    await step("as-long-as-it-works", work)  # FG102
+                    sent = True
+                except StepFailed:
+                    pass
+                if not sent:
+                    break
+        """,
     )

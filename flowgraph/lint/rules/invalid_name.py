@@ -74,11 +74,11 @@ class InvalidName(Rule):
         """Every name that is written in the file, as far as it is known."""
         for call in module.calls:
             template = call.template
-            if template is None or call.name_node is None:
-                continue
+            if template is None or call.place is not call.name_node:
+                continue  # It has none, or it is written elsewhere and found there.
             known = "".join(part if isinstance(part, str) else "x" for part in template.parts)
             try:
                 checked_name(known)
             except InvalidNameError as error:
                 help_ = "Give it a name of 1 to 512 printable characters."
-                yield self.found(module.unit, call.name_node, str(error), help=help_)
+                yield self.of_call(module, call, str(error), help=help_)

@@ -6,10 +6,10 @@ import ast
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from flowgraph.compiler import Foreign, words
-from flowgraph.lint.analysis.awaitables import Fate, fate
+from flowgraph.lint.analysis.awaitables import WITHOUT_LOOP, fate
 from flowgraph.lint.analysis.durable import ALL, Reached, reached
 from flowgraph.lint.analysis.handlers import Handler, handlers
+from flowgraph.lint.analysis.loops import needs_a_loop, runs_its_own_loop
 from flowgraph.lint.rule import Rule, related
 from flowgraph.model.placement import EVERYWHERE, REFUSALS, THREAD
 
@@ -191,18 +191,11 @@ def _steps(handler: Handler) -> Iterator[Reached]:
     yield from reached(body, handler.names, function, ALL - EVERYWHERE)
 
 
-_LOOPS = frozenset({"asyncio.run", *words.SPAWNING, *words.GATHERING})
-"""What needs a loop of the thread, or makes another one."""
-
-
 def _cannot_work(module: Module, handler: Handler, step: Reached) -> bool:
     """Tell whether a step in a thread is neither returned nor handed to the workflow's loop."""
     parent = next(module.around(step.node), None)
-    runner = handler.names.meaning_of(parent.func) if isinstance(parent, ast.Call) else None
-    if isinstance(runner, Foreign) and runner.name in _LOOPS:
+    if isinstance(parent, ast.Call) and runs_its_own_loop(parent, handler.names):
         return True
-    return step.is_direct and fate(module, step.node, handler.names) in (
-        Fate.LOST,
-        Fate.TAKEN_FOR_RESULT,
-        Fate.AWAITED,
-    )
+    if isinstance(parent, ast.Call) and needs_a_loop(parent, handler.names):
+        return True
+    return step.is_direct and fate(module, step.node, handler.names) in WITHOUT_LOOP

@@ -11,7 +11,8 @@ class RetryLoopAroundStep(CompilerRule):
     ## What it does
 
     Finds steps in loops whose name does not change, and that a run comes past again only through a handler of an
-    exception that the step has raised.
+    exception that the step has raised. Whether the loop ends may be told by `break`, by `return`, or by a flag such as
+    `done = True` behind the step.
 
     ## Why is this bad?
 
@@ -71,5 +72,67 @@ class RetryLoopAroundStep(CompilerRule):
                     break
                 except Exception:
                     print("again")
+        """,
+        """
+        # A flag says whether it has failed.
+        async def pay(user: str) -> None:
+            paid = False
+            while not paid:
+                try:
+                    await step(f"pay-{user}", work)  # FG305
+                    paid = True
+                except StepFailed:
+                    await asyncio.sleep(1)
+
+        @workflow
+        async def flow() -> object:
+            receipt = None
+            while receipt is None:
+                try:
+                    receipt = await step("charge", work)  # FG305
+                except StepFailed:
+                    pass
+            tries, done = 0, False
+            while tries < 3 and not done:
+                tries += 1
+                try:
+                    await step("send", work)  # FG305
+                except StepFailed:
+                    print("again")
+                else:
+                    done = True
+            again = True
+            while again:
+                again = False
+                try:
+                    await step("ship", work)  # FG305
+                except StepFailed:
+                    again = True
+            for _ in range(3):
+                sent = False
+                try:
+                    await step("mail", work)  # FG305
+                    sent = True
+                except StepFailed:
+                    pass
+                if sent:
+                    break
+            state = "new"
+            while state != "paid":
+                try:
+                    await step("bill", work)  # FG305
+                    state = "paid"
+                except StepFailed:
+                    pass
+            while True:
+                failed = False
+                try:
+                    await step("book", work)  # FG305
+                except StepFailed:
+                    failed = True
+                if not failed:
+                    break
+            await pay("me")
+            return receipt
         """,
     )

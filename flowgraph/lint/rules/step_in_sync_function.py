@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from flowgraph.compiler import words
-from flowgraph.lint.analysis.awaitables import Fate, fate
+from flowgraph.lint.analysis.awaitables import WITHOUT_LOOP, fate
 from flowgraph.lint.analysis.handlers import handlers
 from flowgraph.lint.rule import Rule
 from flowgraph.model.placement import LOOP
@@ -24,7 +24,8 @@ class StepInSyncFunction(Rule):
 
     Looks for calls of steps in functions that are not `async def`, in lambdas, and in the defaults of arguments. A
     plain function may return the awaitable of a step, yield it, or give it to a task, since others can await it then;
-    and `step.fail` and `step.abort` need no `await`.
+    `asyncio.run` and `run_until_complete` cannot, since they have a loop of their own. `step.fail` and `step.abort`
+    need no `await`.
 
     ## Why is this bad?
 
@@ -97,6 +98,12 @@ class StepInSyncFunction(Rule):
 
         def unrelated(step: object) -> None:
             step("a", work)
+
+        def queued(runner: object) -> None:
+            runner.run(pay())  # Who knows what it does.
+
+        def main(flow: object) -> None:
+            asyncio.run(flow())
         """,
         """
         def handler() -> None:
@@ -156,6 +163,25 @@ class StepInSyncFunction(Rule):
         def flow() -> None:
             [step(f"each-{i}", work) for i in range(3)]  # FG204
         """,
+        """
+        from asyncio import run
+
+        async def inner() -> None:
+            await step("inner", work)
+
+        def runs(loop: object) -> None:
+            asyncio.run(step("a", work))  # FG204
+            print(run(step("b", work), debug=True))  # FG204
+            loop.run_until_complete(step("c", work))  # FG204
+            asyncio.get_event_loop().run_until_complete(asyncio.wait_for(step("d", work), 5))  # FG204
+            with asyncio.Runner() as runner:
+                call = step("e", work)  # FG204
+                runner.run(call)
+
+        @workflow
+        async def flow() -> None:
+            runs(asyncio.get_running_loop())
+        """,
     )
 
     def check(self, module: Module) -> Iterator[Diagnostic]:
@@ -168,10 +194,10 @@ class StepInSyncFunction(Rule):
                 yield self._default(module, call)
                 continue
             scope = module.scope_of(call.node)
-            if isinstance(scope, ast.FunctionDef | ast.Lambda) and scope not in elsewhere:
-                found = fate(module, call.node, call.names)
-                if found in (Fate.LOST, Fate.TAKEN_FOR_RESULT, Fate.AWAITED):
-                    yield self._in_plain(module, call, scope)
+            if not isinstance(scope, ast.FunctionDef | ast.Lambda) or scope in elsewhere:
+                continue
+            if fate(module, call.node, call.names) in WITHOUT_LOOP:
+                yield self._in_plain(module, call, scope)
 
     def _default(self, module: Module, call: StepCall) -> Diagnostic:
         message = f"{call.label} is called in a default argument, once, when the function is defined"

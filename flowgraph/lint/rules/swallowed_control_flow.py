@@ -6,10 +6,14 @@ import ast
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+import attrs
+
 from flowgraph.compiler import FunctionNode
 from flowgraph.lint.analysis.durable import Reached, reached
+from flowgraph.lint.analysis.exceptions import takes_everything, takes_failures
 from flowgraph.lint.analysis.origins import origin, shown
-from flowgraph.lint.analysis.swallowing import lets_pass, swallows_by_leaving
+from flowgraph.lint.analysis.passing import Way, Ways, ways_through
+from flowgraph.lint.analysis.swallowing import swallows_by_leaving
 from flowgraph.lint.rule import Rule, related
 from flowgraph.model.diagnostic import Diagnostic, Edit, Fix
 from flowgraph.model.graph import Span
@@ -19,9 +23,22 @@ if TYPE_CHECKING:
     from flowgraph.lint.module import Module
 
 _TRIES: tuple[type[ast.Try | ast.TryStar], ...] = (ast.Try, ast.TryStar)
-_EVERYTHING = "builtins.BaseException"
 _SUPPRESS = "contextlib.suppress()"
-_HELP = "Catch `Exception`, which lets suspending, failing and aborting pass, or end the handler with `raise`."
+_CATCH_LESS = "Catch `Exception`, which lets suspending, failing and aborting pass, or end the handler with `raise`."
+_RAISE = "End the handler with `raise`: what is an `Exception` is caught before it."
+_SUPPRESS_LESS = "Suppress `Exception`, which lets suspending, failing and aborting pass."
+_LEAVE_LATER = "Leave the function or the loop after the `try`, not in its `finally`."
+
+
+@attrs.frozen
+class _Swallowing:
+    """A place that does not let the exception pass: what it does to it, and what becomes of it, if anything."""
+
+    place: ast.AST | Span
+    does: str
+    help: str
+    becomes: str = ""
+    fix: Fix | None = None
 
 
 class SwallowedControlFlow(Rule):
@@ -29,15 +46,16 @@ class SwallowedControlFlow(Rule):
 
     ## What it does
 
-    Looks for steps inside a `try` with a bare `except:` or `except BaseException` that raises nothing, inside
+    Looks for steps inside a `try` with a bare `except:` or `except BaseException`, inside
     `contextlib.suppress(BaseException)`, and inside a `try` whose `finally` leaves with `return`, `break` or
-    `continue`.
+    `continue`. Handlers that raise the exception again on every way that it can take are fine, and so are those that
+    tell it apart: `if not isinstance(error, Exception): raise`.
 
     ## Why is this bad?
 
     A run that suspends, fails or aborts is unwound by an exception that is not an `Exception`. The run does suspend or
     fail, whatever the code catches; but the code behind the `except` runs in between, each time, as if the step had
-    failed.
+    failed. Where another exception is raised in its place, that code believes in a failure that there was not.
 
     ## Example
 
@@ -85,10 +103,6 @@ class SwallowedControlFlow(Rule):
                 if not isinstance(error, Exception):
                     raise
             try:
-                await step("d", work)
-            except:
-                raise RuntimeError("no d")
-            try:
                 await step("e", work)
             except BaseException:
                 step.fail("no e")
@@ -96,6 +110,104 @@ class SwallowedControlFlow(Rule):
                 await step("f", work)
             except:
                 sys.exit(1)
+        """,
+        """
+        # Every way out raises it again, or those do that an Exception does not take.
+        import asyncio
+        import logging
+
+        @workflow
+        async def flow(times: int) -> None:
+            try:
+                await step("a", work)
+            except BaseException as error:
+                logging.info("cleaning up")
+                raise
+            try:
+                await step("b", work)
+            except BaseException as error:
+                if not isinstance(error, Exception):
+                    raise
+                logging.info(error)
+            try:
+                await step("c", work)
+            except BaseException as error:
+                if isinstance(error, Exception):
+                    logging.info(error)
+                else:
+                    raise error
+            try:
+                await step("d", work)
+            except BaseException as error:
+                if isinstance(error, (ValueError, StepFailed)):
+                    raise RuntimeError("no d") from error
+                raise
+            try:
+                await step("e", work)
+            except BaseException as error:
+                if times and isinstance(error, OSError):
+                    return
+                raise error.with_traceback(None)
+            try:
+                await step("f", work)
+            except BaseException as error:
+                match error:
+                    case Exception():
+                        logging.info(error)
+                    case _:
+                        raise
+            try:
+                await step("g", work)
+            except BaseException:
+                try:
+                    logging.info("cleaning up")
+                finally:
+                    raise
+            try:
+                await step("h", work)
+            except BaseException as error:
+                if isinstance(error, asyncio.CancelledError) or not isinstance(error, Exception):
+                    raise
+            try:
+                await step("i", work)
+            except BaseException as error:
+                if type(error).__module__.startswith("flowgraph"):
+                    raise
+            try:
+                await step("j", work)
+            except BaseException as error:
+                with logging.catch():
+                    raise
+            try:
+                await step("k", work)
+            except BaseException as error:
+                while True:
+                    logging.info("again")
+                    if times:
+                        raise
+            try:
+                await step("l", work)
+            except BaseException as error:
+                wrong = isinstance(error, Exception)
+                if not wrong:
+                    raise
+        """,
+        """
+        # What is caught before it does not come here.
+        @workflow
+        async def flow() -> None:
+            try:
+                await step("a", work)
+            except Exception:
+                pass
+            except BaseException as error:
+                raise error
+            try:
+                await step("b", work)
+            except BaseException:
+                raise
+            except Exception:
+                pass
         """,
         """
         def parse(text: str) -> object:
@@ -321,6 +433,53 @@ class SwallowedControlFlow(Rule):
             finally:
                 return 1  # FG303
         """,
+        """
+        # The run's own exceptions become others, or get lost on one way.
+        import logging
+
+        @workflow
+        async def flow(times: int) -> None:
+            try:
+                await step("a", work)
+            except BaseException as error:  # FG303
+                raise ValueError("no a") from error
+            try:
+                await step("b", work)
+            except:  # FG303
+                raise RuntimeError("no b")
+            try:
+                await step("c", work)
+            except BaseException as error:  # FG303
+                if isinstance(error, ValueError):
+                    raise
+            try:
+                await step("d", work)
+            except BaseException as error:  # FG303
+                if isinstance(error, Exception):
+                    raise
+                logging.info(error)
+            try:
+                await step("e", work)
+            except BaseException as error:  # FG303
+                if not isinstance(error, Exception):
+                    logging.info(error)
+                else:
+                    raise
+            try:
+                await step("f", work)
+            except BaseException as error:  # FG303
+                if isinstance(error, (OSError, StepFailed)):
+                    raise RuntimeError("no f") from error
+                else:
+                    raise RuntimeError("no f either") from error
+            try:
+                await step("g", work)
+            except Exception:
+                pass
+            except BaseException:  # FG303
+                if times:
+                    raise
+        """,
     )
 
     def check(self, module: Module) -> Iterator[Diagnostic]:
@@ -334,19 +493,18 @@ class SwallowedControlFlow(Rule):
                 ways = [] if function is None else list(self._ways(module, node, names, function))
                 step = _awaited(node.body, names, function) if ways and function is not None else None
                 if step is not None:
-                    yield from (self._swallowed(module, place, what, node, step, fix) for place, what, fix in ways)
+                    yield from (self._swallowed(module, way, node, step) for way in ways)
 
     def _ways(
         self, module: Module, node: ast.Try | ast.TryStar, names: Names, function: FunctionNode
-    ) -> Iterator[tuple[ast.AST | Span, str, Fix | None]]:
+    ) -> Iterator[_Swallowing]:
         """How a ``try`` swallows what its body raises."""
-        for handler in node.handlers:
-            if _catches_everything(handler.type, names) and not lets_pass(handler, function, names):
-                text = "except:" if handler.type is None else f"except {ast.unparse(handler.type)}"
-                yield _head(module, handler), f"`{text}`", _fix(module, handler)
+        catching = next((one for one in node.handlers if takes_everything(one.type, names)), None)
+        if catching is not None and (ways := ways_through(catching, function, names)):
+            yield _caught(module, catching, ways, node.handlers[: node.handlers.index(catching)], names)
         for statement in swallows_by_leaving(node.finalbody):
             word = type(statement).__name__.lower()
-            yield statement, f"`{word}` in `finally`", None
+            yield _Swallowing(statement, f"`{word}` in `finally` swallows", _LEAVE_LATER)
 
     def _suppressing(self, module: Module) -> Iterator[Diagnostic]:
         for node, names, function in module.each(ast.With):
@@ -354,22 +512,20 @@ class SwallowedControlFlow(Rule):
                 call = item.context_expr
                 if function is None or not isinstance(call, ast.Call) or origin(call, names) != _SUPPRESS:
                     continue
-                if not any(_catches_everything(argument, names) for argument in call.args):
+                if not any(takes_everything(argument, names) for argument in call.args):
                     continue
                 if (step := _awaited(node.body, names, function)) is not None:
-                    yield self._swallowed(module, call, f"`{shown(call)}`", node, step, None)
+                    yield self._swallowed(
+                        module, _Swallowing(call, f"`{shown(call)}` swallows", _SUPPRESS_LESS), node, step
+                    )
 
-    def _swallowed(
-        self, module: Module, place: ast.AST | Span, what: str, node: ast.AST, found: Reached, fix: Fix | None
-    ) -> Diagnostic:
-        message = f"{what} swallows the exception by which step {found.step.label} suspends or ends the run"
-        help_ = (
-            _HELP if "finally" not in what else "Leave the function or the loop after the `try`, not in its `finally`."
-        )
+    def _swallowed(self, module: Module, way: _Swallowing, node: ast.AST, found: Reached) -> Diagnostic:
+        what = f"the exception by which step {found.step.label} suspends or ends the run"
+        message = f"{way.does} {what}{way.becomes}"
         return self.found(
-            module.unit, place, message, help=help_, workflow=module.workflow_of(node),
+            module.unit, way.place, message, help=way.help, workflow=module.workflow_of(node),
             step=str(found.step.template or "") or None,
-            related=[related(module.unit, found.node, "it comes from here")], fix=fix,
+            related=[related(module.unit, found.node, "it comes from here")], fix=way.fix,
         )  # fmt: skip
 
 
@@ -377,12 +533,15 @@ def _awaited(body: list[ast.stmt], names: Names, function: FunctionNode) -> Reac
     return next((found for found in reached(body, names, function) if found.awaited), None)
 
 
-def _catches_everything(caught: ast.expr | None, names: Names) -> bool:
-    if caught is None:
-        return True
-    if isinstance(caught, ast.Tuple):
-        return any(_catches_everything(one, names) for one in caught.elts)
-    return origin(caught, names) == _EVERYTHING
+def _caught(
+    module: Module, handler: ast.ExceptHandler, ways: Ways, before: list[ast.ExceptHandler], names: Names
+) -> _Swallowing:
+    """What is wrong with a handler that does not let the exception pass on all `ways`."""
+    text = "except:" if handler.type is None else f"except {ast.unparse(handler.type)}"
+    does, becomes = ("turns", " into a failure") if ways == {Way.TURNS} else ("swallows", "")
+    is_dead = any(takes_failures(one.type, names) for one in before)  # If it caught less.
+    help_, fix = (_RAISE, None) if is_dead else (_CATCH_LESS, _fix(module, handler))
+    return _Swallowing(_head(module, handler), f"`{text}` {does}", help_, becomes, fix)
 
 
 def _head(module: Module, handler: ast.ExceptHandler) -> Span:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, TypeGuard
 
 from flowgraph.compiler import Defined, words
-from flowgraph.lint.analysis.awaitables import Fate, fate
+from flowgraph.lint.analysis.awaitables import Fate, fate, is_returned_inside
 from flowgraph.lint.analysis.durable import reached
 from flowgraph.lint.analysis.handlers import handlers
 from flowgraph.lint.rule import Rule
@@ -25,8 +25,9 @@ class UnawaitedStep(Rule):
     ## What it does
 
     Looks for calls of steps in `async def` functions, and of functions with steps, whose coroutine is never awaited:
-    it is dropped at once, kept in a name that nobody reads, or used as if it were the result. Coroutines that are
-    given to `gather`, to a task or to something else that may await them are not reported.
+    it is dropped at once, kept in a name that nobody reads, used as if it were the result, or returned by a workflow or
+    a handler, alone or in a list, whose result has to be saved. Coroutines that are given to `gather`, to a task or to
+    something else that may await them are not reported.
 
     ## Why is this bad?
 
@@ -121,6 +122,30 @@ class UnawaitedStep(Rule):
 
             await finish()
         """,
+        """
+        # A helper's caller may gather them; a list may be filled with results before it is returned.
+        def both() -> object:
+            return step("a", work), step("b", work)
+
+        async def more() -> object:
+            return {"c": step("c", work), "d": [step("d", work)]}
+
+        @workflow
+        async def flow() -> object:
+            found = await more()
+            await asyncio.gather(*both(), found["c"], *found["d"])
+            results = [step("e", work), step("f", work)]
+            for place, call in enumerate(results):
+                results[place] = await call
+            return results
+
+        @workflow
+        async def other() -> object:
+            async def later() -> object:
+                return [step("g", work)]
+
+            return [await step("h", work), *await asyncio.gather(*await later())]
+        """,
     )
     INVALID = (
         """
@@ -184,6 +209,30 @@ class UnawaitedStep(Rule):
             return step("one", work) + 1  # FG203
         """,
         """
+        @step("pay")
+        async def pay() -> object:
+            return step("bill", work), 1  # FG203
+
+        async def load() -> object:
+            rows = [step("rows", work)]  # FG203
+            return rows
+
+        @workflow
+        async def flow(way: int) -> object:
+            assert step("a", work)  # FG203
+            assert way, step("b", work)  # FG203
+            await step("load", load)
+            if way == 1:
+                return {"r": step("c", work)}  # FG203
+            if way == 2:
+                return [1, {"e": (step("e", work),)}]  # FG203
+            if way == 3:
+                return {number: step(f"f-{number}", work) for number in range(3)}  # FG203
+            if way == 4:
+                return [*[step(f"g-{number}", work) for number in range(3)]]  # FG203
+            return way, (step("h", work) if way else None)  # FG203
+        """,
+        """
         async def inner() -> None:
             await step("a", work)
 
@@ -213,7 +262,7 @@ class UnawaitedStep(Rule):
                 found = fate(module, call.node, call.names)
                 if found in (Fate.LOST, Fate.TAKEN_FOR_RESULT):
                     yield self._step(module, call, _SAID[found])
-                elif found is Fate.RETURNED and module.scope_of(call.node) in returning:
+                elif module.scope_of(call.node) in returning and _is_returned(module, call, found):
                     yield self._step(module, call, "is returned instead of its result, and cannot be saved")
         yield from self._helpers(module)
 
@@ -241,6 +290,10 @@ def _where_results_are_saved(module: Module) -> set[ast.AST]:
     found: set[ast.AST] = {source.node for source in module.unit.workflows()}
     found.update(handler.node for handler in handlers(module))
     return {node for node in found if isinstance(node, ast.AsyncFunctionDef)}
+
+
+def _is_returned(module: Module, call: StepCall, found: Fate) -> bool:
+    return found is Fate.RETURNED or (found is Fate.HANDED_ON and is_returned_inside(module, call.node))
 
 
 def _gives_coroutine(module: Module, call: StepCall) -> bool:

@@ -9,6 +9,7 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from flowgraph.compiler import Defined, Foreign, Value, words
+from flowgraph.lint.analysis.displays import chosen_from
 from flowgraph.lint.rule import Rule
 from flowgraph.model.graph import STEP_KINDS
 
@@ -27,8 +28,8 @@ class UnresolvedStepCall(Rule):
     ## What it does
 
     Looks, in files with workflows or steps, for calls of something named `step`, or made of `step`, that the compiler
-    cannot follow: a parameter, an attribute of an object, a name that is bound in several ways, the result of
-    `getattr` or `functools.partial`, and words that `step` does not have.
+    cannot follow: a parameter, an attribute of an object, a name that is bound in several ways, an item of a dict or a
+    list, the result of `getattr` or `functools.partial`, and words that `step` does not have.
 
     ## Why is this bad?
 
@@ -77,6 +78,11 @@ class UnresolvedStepCall(Rule):
             stepper("d")
             await step("e", lambda: step.info())
             machine.walk("step")
+            {"a": print}["a"]("f")
+            {"a": print, "s": step}["a"]("g")
+            handlers["print"]("h")
+
+        handlers = {"print": print, "charge": stepper}
         """,
         """
         from behave import step as given
@@ -114,6 +120,20 @@ class UnresolvedStepCall(Rule):
             await fg.step.slep("h", 5)  # FG210
             await (step if fast else helper)("i", work)  # FG210
         """,
+        """
+        from flowgraph import step as s
+
+        table = {"s": s, "w": work}
+        ways = [s.sleep, work]
+
+        @workflow
+        async def flow(way: str) -> None:
+            await table["s"]("a", work)  # FG210
+            await table[way]("b", work)  # FG210
+            await ways[0]("c", 5)  # FG210
+            await {"s": s}[way]("d", work)  # FG210
+            await table.get(way)("e", work)  # FG210
+        """,
     )
 
     def check(self, module: Module) -> Iterator[Diagnostic]:
@@ -140,7 +160,14 @@ def _reason(node: ast.Call, names: Names) -> str | None:
         return _made_of_step(meaning.node, meaning.names)
     if _is_named_step(node.func) and _has_name(node):
         return "what it stands for is known in a run only"
+    if any(_is_step(value, around) for value, around in chosen_from(node.func, names)):
+        return "it is among the values that this chooses from"
     return _made_of_step(node.func, names) if isinstance(node.func, ast.Call | ast.IfExp) else None
+
+
+def _is_step(node: ast.expr, names: Names) -> bool:
+    meaning = names.meaning_of(node)
+    return isinstance(meaning, Foreign) and words.step_kind(meaning.name) is not None
 
 
 def _of_foreign(name: str, node: ast.Call) -> str | None:
@@ -178,10 +205,7 @@ def _made_of_step(node: ast.expr, names: Names) -> str | None:
             parts = values
         case ast.Call(func=func, args=[first, *_]) if _gives_it(func, names):
             parts = [first]
-    is_step = any(
-        isinstance(meaning := names.meaning_of(part), Foreign) and words.step_kind(meaning.name) is not None
-        for part in parts
-    )
+    is_step = any(_is_step(part, names) for part in parts)
     return f"it is `{_shortened(ast.unparse(node))}`" if is_step else None
 
 
