@@ -173,9 +173,11 @@ def parameters(function: Defined, call: ast.Call, names: Names, made_by: list[Ma
     for name in (*plain, *(parameter.arg for parameter in arguments.kwonlyargs)):
         if name in given and not spread:
             value, made = given[name]
-            yield Bind(name, term_of(value), span, made, _is_number(value), same=_same(value, names))
+            argument = names.template(value)
+            yield Bind(name, term_of(value), span, made, _is_number(value), same=_same(value, names), argument=argument)
         elif name in defaults and not spread:
-            yield Bind(name, CONSTANT, span, same=_same(defaults[name], function.names))
+            argument = function.names.template(defaults[name])
+            yield Bind(name, CONSTANT, span, same=_same(defaults[name], function.names), argument=argument)
         else:
             yield captured(name, span)
     for rest in (arguments.vararg, arguments.kwarg):

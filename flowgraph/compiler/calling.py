@@ -300,7 +300,8 @@ class Calling(Reading):
         name_span = span if name_node is None or not paired else self._unit.span(name_node)
         uses = names_given(call) | self._captured(handler)
         written = "" if handler is None else ast.unparse(handler)
-        return [*before, Step(kind, name, span, body, options, name_span, uses, results(before), written)]
+        rest = tuple(ast.unparse(argument) for argument in call.args if argument not in (name_node, handler))
+        return [*before, Step(kind, name, span, body, options, name_span, uses, results(before), written, rest)]
 
     def _captured(self, handler: ast.expr | None) -> frozenset[str]:
         """The names that a handler defined inside this function takes from it."""

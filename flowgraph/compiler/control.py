@@ -48,7 +48,9 @@ class Given:
         made_by: the points of the steps whose results are in the value.
         returned: the helpers whose results are.
         same: of a parameter, the variable whose value it has, or its text if that is a constant.
-        template: the value as text, where it is one; `holes` are what those of the text rest on.
+        template: the value as text, where it is one.
+        argument: of a parameter, what it is given, as a name has it.
+        holes: what the holes of the template, or of the argument, rest on.
     """
 
     variable: Variable
@@ -62,6 +64,7 @@ class Given:
     returned: tuple[Variable, ...] = ()
     same: Variable | str | None = None
     template: Template | None = None
+    argument: Template | None = None
     holes: tuple[Rests, ...] = ()
 
 
@@ -94,10 +97,13 @@ class Point:
         name: as a node has it.
         span: where it is written, in `file`.
         parent: the number of the step or loop that it is inside.
+        region: the number of the point that it is directly inside: a step, loop, try, fork, branch, handler or finally.
+        arm: on which of a branch's ways it is, as the edge there is labelled; "else" for the else of a loop or a try.
         scope: the number of the step whose handler it is in; None for the workflow's own points.
         path: a step's path.
         options: a step's options.
         handler: a step's handler, as it is written.
+        arguments: what a step is given by position behind its name and its handler, as it is written.
         template: a step's name.
         name_span: where that is written.
         holes: what the holes of the name rest on, in their order.
@@ -116,12 +122,15 @@ class Point:
     span: Span
     file: str
     parent: int | None
+    region: int | None
+    arm: str
     scope: int | None
     calls: tuple[CallSite, ...]
     branches: tuple[tuple[int, int], ...]
     path: str = ""
     options: dict[str, str] = attrs.field(factory=dict)
     handler: str = ""
+    arguments: tuple[str, ...] = ()
     template: Template | None = None
     name_span: Span | None = None
     holes: tuple[Rests, ...] = ()

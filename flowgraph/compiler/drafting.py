@@ -7,6 +7,7 @@ drawn; a helper is drawn again at each of its calls, up to a budget.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from typing import Any, TypeGuard
 
@@ -14,6 +15,7 @@ import attrs
 
 from flowgraph.compiler.control import BIND, Arrow, CallSite, Control, Given, Point, Rests, Variable
 from flowgraph.compiler.frames import Frames, FunctionFrame, GroupFrame, LoopFrame, Open, Opens, Space, TryFrame
+from flowgraph.compiler.instances import name_instances
 from flowgraph.compiler.regions import (
     Bind,
     Branch,
@@ -42,6 +44,9 @@ from flowgraph.model.graph import EdgeKind, Span
 MOST_NODES = 20_000
 """Beyond so many nodes what is left is unknown; helpers that call helpers twice double at each level."""
 
+_MOST_TIMES = 30
+"""Functions that call each other are reached in as many ways as they can be put in order; so many are drawn of each."""
+
 _Placed = Step | Bind | Branch | Loop | Try | Parallel | Spawn | Group | Exit | Call | Unknown
 
 
@@ -53,6 +58,7 @@ class Draft:
         self._points: list[Point] = []
         self._seen: set[tuple[int, Arrow]] = set()
         self._parent: int | None = None
+        self._region: tuple[int | None, str] = (None, "")
         self._step_around: int | None = None
         self._path = ""
         self._calls: tuple[CallSite, ...] = ()
@@ -64,6 +70,7 @@ class Draft:
         """The point of a step, or the result of a helper, by the region that was last drawn."""
         self._frames = Frames(lambda opens, head: self._close(opens, head, "back"))
         self._visible = 0
+        self._times: Counter[Function] = Counter()
 
     @classmethod
     def control(cls, workflow: str, path: str, function: Function) -> Control:
@@ -73,6 +80,7 @@ class Draft:
         draft._function = function
         draft._space = draft._new_space(function, None)
         draft._scope(function, function.body, function.span)
+        name_instances(draft._points)
         return Control(workflow, path, function.span.line, draft._points)
 
     def _new_space(self, function: Function, outer: Space | None) -> Space:
@@ -85,7 +93,17 @@ class Draft:
         number = len(self._points)
         file = self._file if self._function is None else self._function.path
         point = Point(
-            number, kind, name, span, file, self._parent, self._step_around, self._calls, self._branches, **values
+            number,
+            kind,
+            name,
+            span,
+            file,
+            self._parent,
+            *self._region,
+            self._step_around,
+            self._calls,
+            self._branches,
+            **values,
         )
         self._points.append(point)
         self._visible += kind != BIND
@@ -137,7 +155,8 @@ class Draft:
             returned=returned,
             same=self._space.variable(bind.same.text) if isinstance(bind.same, Hole) else bind.same,
             template=bind.template,
-            holes=self._holes(bind.template),
+            argument=bind.argument,
+            holes=self._holes(bind.template or bind.argument),
         )
         point = self._add(BIND, bind.name, bind.span, opens, given=given)
         self._frames.may_throw(point, aside=True)
@@ -192,13 +211,16 @@ class Draft:
     def _side_by_side(self, region: Parallel | Spawn | Group, opens: Opens) -> Opens:
         match region:
             case Parallel(branches=branches, span=span):
-                fork = self._add("fork", "", span, opens)
+                fork = self._add("fork", "gather", span, opens)
                 ends: Opens = []
                 for number, branch in enumerate(branches):
                     ends += self._draw_branch(fork, number, branch)
-                return [Open(self._add("join", "", span, ends))]
+                around, self._region = self._region, (fork, "")
+                join = self._add("join", "", span, ends)
+                self._region = around
+                return [Open(join)]
             case Spawn(body=body, span=span):
-                fork = self._add("fork", "", span, opens)
+                fork = self._add("fork", "task", span, opens)
                 self._frames.group.spawned += self._draw_branch(fork, 0, body)
                 return [Open(fork)]
             case Group(body=body, span=span):
@@ -209,10 +231,10 @@ class Draft:
                 return self._joined(group, opens, span)
 
     def _draw_branch(self, fork: int, number: int, branch: Region) -> Opens:
-        around = self._branches
-        self._branches = (*around, (fork, number))
+        around = self._branches, self._region
+        self._branches, self._region = (*self._branches, (fork, number)), (fork, "")
         ends = self._draw(branch, [Open(fork)])
-        self._branches = around
+        self._branches, self._region = around
         return ends
 
     def _unknown(self, reason: str, span: Span, opens: Opens) -> Opens:
@@ -223,14 +245,15 @@ class Draft:
     def _step(self, step: Step, opens: Opens) -> Opens:
         name = "" if step.name is None else str(step.name)
         if step.ends:
-            self._frames.leave("end", [Open(self._add(step.kind, name, step.span, opens))])
+            node = self._add(step.kind, name, step.span, opens, arguments=step.arguments)
+            self._frames.leave("end", [Open(node)])
             return []
         path = self._path + ("" if step.name is None else step.name.path)
         uses = frozenset(map(self._space.variable, step.uses))
         made_by, returned = self._sources(step.made_by)
         number = self._add(
             step.kind, name, step.span, opens, path=path, options=dict(step.options), handler=step.handler,
-            template=step.name,
+            arguments=step.arguments, template=step.name,
             name_span=step.name_span, holes=self._holes(step.name), uses=uses, made_by=made_by, returned=returned,
         )  # fmt: skip
         self._made[id(step)] = number
@@ -240,23 +263,32 @@ class Draft:
         return [Open(number)]
 
     def _handler_of(self, step: Step, number: int, path: str) -> None:
-        around = self._parent, self._path, self._step_around
+        around = self._parent, self._region, self._path, self._step_around
         self._parent = self._step_around = number
+        self._region = (number, "")
         self._path = f"{path}[{{index}}]/" if step.kind in FAN_OUTS else f"{path}/"
         self._scope(None, step.body, step.span)
-        self._parent, self._path, self._step_around = around
+        self._parent, self._region, self._path, self._step_around = around
+
+    def _draw_inside(self, number: int, arm: str, region: Region, opens: Opens) -> Opens:
+        """Draw what is inside a point: of a branch, on one of its ways."""
+        around, self._region = self._region, (number, arm)
+        after = self._draw(region, opens)
+        self._region = around
+        return after
 
     def _branch(self, branch: Branch, opens: Opens) -> Opens:
         node = self._add("branch", branch.subject, branch.span, opens)
         after: Opens = []
         for arm in branch.arms:
-            after += self._draw(arm.body, [Open(node, arm.label)])
+            after += self._draw_inside(node, arm.label, arm.body, [Open(node, arm.label)])
         return after
 
     def _loop(self, loop: Loop, opens: Opens) -> Opens:
         head = self._add("loop", loop.header, loop.span, opens, endless=loop.endless)
         frame = LoopFrame(head)
-        parent, self._parent = self._parent, head
+        around = self._parent, self._region
+        self._parent, self._region = head, (head, "")
         self._frames.push(frame)
         into, past = ("yes", "no") if loop.header.startswith("while ") else ("each", "done")
         tested = self._draw(loop.test, [Open(head)])
@@ -264,8 +296,8 @@ class Draft:
         tested = [attrs.evolve(one, label=into) for one in tested]
         self._close(self._draw(loop.body, tested), head, "back")
         self._frames.remove(frame)
-        self._parent = parent
-        after = [] if loop.endless else self._draw(loop.orelse, done)
+        self._parent, self._region = around
+        after = [] if loop.endless else self._draw_inside(head, "else", loop.orelse, done)
         return [*after, *frame.breaks]
 
     def _try(self, region: Try, opens: Opens) -> Opens:
@@ -273,10 +305,10 @@ class Draft:
         frame = TryFrame(any(handler.everything for handler in region.handlers), has_effect(region.final))
         frame.raisers.append(Open(node, kind="exception"))
         self._frames.push(frame)
-        after = self._draw(region.body, [Open(node)])
+        after = self._draw_inside(node, "", region.body, [Open(node)])
         raised, frame.raisers, frame.catches = frame.raisers, [], False
         raises, frame.raises = frame.raises, []
-        after = self._draw(region.orelse, after)
+        after = self._draw_inside(node, "else", region.orelse, after)
         for handler in region.handlers:
             after += self._draw_handler(handler, [*raised, *raises])
         self._frames.remove(frame)
@@ -289,7 +321,7 @@ class Draft:
         self._close(passing, final, "exception")
         for _, left in frame.left:
             self._close(left, final)
-        ends = self._draw(region.final, [Open(final)])
+        ends = self._draw_inside(final, "", region.final, [Open(final)])
         for target, left in frame.left:
             if left:
                 self._frames.leave(target, list(ends))
@@ -299,7 +331,7 @@ class Draft:
 
     def _draw_handler(self, handler: Handler, raised: Opens) -> Opens:
         node = self._add("handler", handler.label, handler.span, raised)
-        return self._draw(handler.body, [Open(node)])
+        return self._draw_inside(node, "", handler.body, [Open(node)])
 
     def _call(self, call: Call, opens: Opens) -> Opens:
         function = call.function
@@ -308,13 +340,18 @@ class Draft:
             return self._again(call, running, opens)
         if function.body is None or self._frames.is_running_around(function):
             return self._unknown(f"{function.name} calls itself through a step", call.span, opens)
-        around = self._parent, self._calls, self._function, self._space
+        recursive = _is_recursive(function)
+        if recursive and self._frames.is_in_recursion:
+            self._times[function] += 1
+            if self._times[function] > _MOST_TIMES:
+                return self._unknown(f"{function.name}() is reached in too many ways", call.span, opens)
+        around = self._parent, self._region, self._calls, self._function, self._space
         space = self._new_space(function, self._frames.space_of_outer(function))
         for argument in call.arguments:
             opens = self._bind(argument, opens, space)
-        recursive = _is_recursive(function)
         if recursive:
             self._parent = entry = self._add("loop", f"{function.name}()", call.span, opens)
+            self._region = (entry, "")
             opens = [Open(entry)]
         called = FunctionFrame(function, self._parent if recursive and self._parent is not None else -1, space)
         self._frames.push(called)
@@ -323,7 +360,7 @@ class Draft:
         self._function, self._space = function, space
         after = [*self._draw(function.body, opens), *called.returns]
         self._frames.remove(called)
-        self._parent, self._calls, self._function, self._space = around
+        self._parent, self._region, self._calls, self._function, self._space = around
         self._made[id(call)] = (space.number, "return")
         for resumed in called.resumed:
             self._close(after, resumed, "back")

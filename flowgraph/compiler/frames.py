@@ -146,6 +146,12 @@ class Frames:
         found = (frame for frames in self._outer for frame in frames if isinstance(frame, FunctionFrame))
         return any(frame.function is function for frame in found)
 
+    @property
+    def is_in_recursion(self) -> bool:
+        """Whether a function that calls itself is running in this scope."""
+        whole, *called = (frame for frame in self._stack if isinstance(frame, FunctionFrame))
+        return any(frame.entry != whole.entry and frame.entry >= 0 for frame in called)
+
     def space_of_outer(self, function: Function) -> Space | None:
         """The names of the function that a function is defined in, as far as that is running."""
         outer = function.names.outer if function.names is not None else None

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Set
+from heapq import heappop, heappush
 
 from flowgraph.compiler.control import BIND, Arrow, Control, Point, Variable
 from flowgraph.model.graph import Edge, Graph, Node
@@ -47,6 +48,9 @@ def _node(control: Control, point: Point, ids: dict[int, str]) -> Node:
         point.handler,
         elsewhere,
         point.span,
+        None if point.region is None else ids[point.region],
+        point.arm,
+        point.arguments,
     )
 
 
@@ -95,10 +99,10 @@ class _Values:
 
     def _carried(self) -> dict[int, int]:
         reaching = dict.fromkeys(range(len(self._points)), 0)
-        waiting = list(range(len(self._points) - 1, -1, -1))
+        waiting = list(range(len(self._points)))  # The earliest first, so that few points are looked at twice.
         queued = set(waiting)
         while waiting:
-            number = waiting.pop()
+            number = heappop(waiting)
             queued.discard(number)
             after = self._after(number, reaching[number])
             for arrow in self._points[number].arrows:
@@ -106,7 +110,7 @@ class _Values:
                     reaching[arrow.target] |= after
                     if arrow.target not in queued:
                         queued.add(arrow.target)
-                        waiting.append(arrow.target)
+                        heappush(waiting, arrow.target)
         return reaching
 
     def _after(self, number: int, before: int) -> int:

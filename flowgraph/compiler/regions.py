@@ -33,7 +33,7 @@ class Step:
     `kind` is step, map, for_each, batch, sleep, sleep_until, progress, listen, execute_workflow, start_workflow,
     wait_for_workflow, fail or abort. `body` is what the handler does; `options` are the arguments as text. `name_span`
     is where the name is written, `uses` the names whose values it is given, and `made_by` what of its arguments is made
-    by other steps. `handler` is the handler as it is written.
+    by other steps. `handler` is the handler as it is written, and `arguments` what is given by position behind it.
     """
 
     kind: str
@@ -45,6 +45,7 @@ class Step:
     uses: frozenset[str] = frozenset()
     made_by: tuple[Step | Call, ...] = ()
     handler: str = ""
+    arguments: tuple[str, ...] = ()
 
     @property
     def ends(self) -> bool:
@@ -65,6 +66,7 @@ class Bind:
         surely: it always happens here; else it may.
         same: of a parameter, the name whose value it is given, or the text if that is a constant.
         template: the value as text, where it is one.
+        argument: of a parameter, what it is given, as a name has it.
     """
 
     name: str
@@ -76,6 +78,7 @@ class Bind:
     surely: bool = True
     same: Hole | str | None = None
     template: Template | None = None
+    argument: Template | None = None
 
 
 @attrs.frozen

@@ -15,7 +15,7 @@ import attrs
 
 from flowgraph.compiler.terms import Term, term_of
 from flowgraph.errors import InvalidName
-from flowgraph.model import checked_name, escaped
+from flowgraph.model import checked_name, doubled, escaped
 
 _hole = re.compile(r"%([sdr])")
 _DEEPEST = 100
@@ -56,12 +56,12 @@ class Template:
     textless: bool = attrs.field(default=False, eq=False, repr=False)
 
     def __str__(self) -> str:
-        return "".join(part if isinstance(part, str) else f"{{{part.text}}}" for part in self.parts)
+        return "".join(doubled(part) if isinstance(part, str) else f"{{{part.text}}}" for part in self.parts)
 
     @property
     def path(self) -> str:
         """The name as a part of a path: what has a meaning there is escaped, and a hole stands as ``{expression}``."""
-        return "".join(escaped(part) if isinstance(part, str) else f"{{{part.text}}}" for part in self.parts)
+        return "".join(doubled(escaped(part)) if isinstance(part, str) else f"{{{part.text}}}" for part in self.parts)
 
     @property
     def holes(self) -> tuple[Hole, ...]:
@@ -162,17 +162,35 @@ def _is_text(node: ast.expr, constant: Constant, depth: int) -> bool:
 
 
 def _as_hole(node: ast.expr, depth: int) -> Template:
-    return Template((Hole(_text_of(node), term_of(node)),), opaque=depth == 0)
+    return Template((Hole(hole_text(node), term_of(node)),), opaque=depth == 0)
 
 
-def _text_of(node: ast.expr) -> str:
-    """An expression as it stands in a name; what is in the braces of an f-string, with its conversion and format."""
+def hole_text(node: ast.expr) -> str:
+    """An expression as it stands in a name; what is in the braces of an f-string, with its conversion and format.
+
+    >>> hole_text(hole_of("n!r:>3"))
+    'n!r:>3'
+    """
     if not isinstance(node, ast.FormattedValue):
         return ast.unparse(node)
     conversion = f"!{chr(node.conversion)}" if node.conversion != -1 else ""
     pieces = node.format_spec.values if isinstance(node.format_spec, ast.JoinedStr) else []
-    spec = "".join(str(one.value) if isinstance(one, ast.Constant) else f"{{{_text_of(one)}}}" for one in pieces)
+    spec = "".join(str(one.value) if isinstance(one, ast.Constant) else f"{{{hole_text(one)}}}" for one in pieces)
     return f"{ast.unparse(node.value)}{conversion}{f':{spec}' if spec else ''}"
+
+
+def hole_of(text: str) -> ast.expr | None:
+    """The expression that stands so in a name; None where it cannot be read."""
+    for source in (text, f'f"""{{{text}}}"""'):
+        try:
+            found = ast.parse(source, mode="eval").body
+        except (SyntaxError, ValueError, RecursionError, MemoryError):
+            continue  # It has a conversion or a format.
+        if source is text:
+            return found
+        if isinstance(found, ast.JoinedStr) and len(found.values) == 1:
+            return found.values[0]
+    return None
 
 
 def by_percent(text: str, values: list[Template]) -> Template | None:

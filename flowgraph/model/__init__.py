@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from flowgraph.model import checkpoint, store
 from flowgraph.model.checkpoint import Checkpoint, Failure, checkpoint_id, failure_of, failure_text
 from flowgraph.model.durations import MICROSECONDS, Duration, count, microseconds, moment, moment_us, seconds
+from flowgraph.model.holes import doubled, name_parts
 from flowgraph.model.names import (
     checked_key,
     checked_name,
@@ -63,6 +64,7 @@ __all__ = [
     "child_path",
     "count",
     "current_scope",
+    "doubled",
     "escaped",
     "failure_of",
     "failure_text",
@@ -72,6 +74,7 @@ __all__ = [
     "microseconds",
     "moment",
     "moment_us",
+    "name_parts",
     "parent_path",
     "retry_delay",
     "seconds",

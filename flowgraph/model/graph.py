@@ -83,6 +83,12 @@ class Node:
         handler: the handler of a step, as Python writes it; "" where there is none.
         file: the file that it is in, where that is not the workflow's; "" else.
         span: its place in that file; None in a graph that was made without.
+        region: the id of the node that it is directly inside: a step, loop, try, fork, branch, handler or finally. The
+            handlers of a try are beside it. None at the top.
+        arm: on which of a branch's ways it is, by the label of the edge there; "else" for what is in the else of a loop
+            or a try, and so is not inside it.
+        arguments: what a step is given by position behind its name and its handler, as Python writes it: the items of a
+            map, a duration, a child workflow with its arguments.
     """
 
     id: str
@@ -95,6 +101,9 @@ class Node:
     handler: str = ""
     file: str = ""
     span: Span | None = None
+    region: str | None = None
+    arm: str = ""
+    arguments: tuple[str, ...] = ()
 
     @property
     def is_step(self) -> bool:
@@ -253,7 +262,8 @@ class Graph:
 
 def _node(values: dict[str, Any]) -> Node:
     span = values.get("span")
-    return Node(**{**values, "span": None if span is None else Span(**span)})
+    arguments = tuple(values.get("arguments", ()))
+    return Node(**{**values, "span": None if span is None else Span(**span), "arguments": arguments})
 
 
 _REPLAYED = {

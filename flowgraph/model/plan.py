@@ -11,13 +11,11 @@ from collections.abc import Iterable, Iterator
 from typing import Protocol
 
 from flowgraph.model.checkpoint import FAN_OUTS, STEP
+from flowgraph.model.holes import name_parts
 from flowgraph.model.names import parent_path
 
 UNPLANNED = ""
 """The node of a step that its graph does not know."""
-
-_QUOTES = "'\""
-_ENDS = {"(": ")", "[": "]", "{": "}"}
 
 
 class PlannedNode(Protocol):
@@ -74,9 +72,16 @@ class _Kind:
 
     __slots__ = ("_ids", "_pattern", "by_path")
 
-    def __init__(self, by_path: dict[str, str]) -> None:
-        self.by_path = by_path
-        templates = [(parts, id_) for path, id_ in by_path.items() if None in (parts := list(_parts(path)))]
+    def __init__(self, nodes: dict[str, str]) -> None:
+        self.by_path: dict[str, str] = {}
+        templates: list[tuple[list[str | None], str]] = []
+        for path, id_ in nodes.items():
+            parts = list(_parts(path))
+            texts = [part for part in parts if part is not None]
+            if len(texts) == len(parts):
+                self.by_path["".join(texts)] = id_
+            else:
+                templates.append((parts, id_))
         templates.sort(key=_unknown_share)
         self._ids = [id_ for _, id_ in templates]
         self._pattern = re.compile("|".join(f"({_pattern(parts)})" for parts, _ in templates)) if templates else None
@@ -105,31 +110,4 @@ def _pattern(parts: list[str | None]) -> str:
 
 def _parts(path: str) -> Iterator[str | None]:
     """The texts of a template in order, with None for each hole."""
-    at = 0
-    while (start := path.find("{", at)) >= 0:
-        end = _end(path, start)
-        if end is None:
-            break
-        yield path[at:start]
-        yield None
-        at = end
-    yield path[at:]
-
-
-def _end(text: str, start: int) -> int | None:
-    """Where the hole that begins at `start` ends: its brackets are closed, and no text in quotes is open."""
-    waiting: list[str] = []
-    quote = ""
-    for place in range(start, len(text)):
-        letter = text[place]
-        if quote:
-            quote = "" if letter == quote else quote
-        elif letter in _QUOTES:
-            quote = letter
-        elif letter in _ENDS:
-            waiting.append(_ENDS[letter])
-        elif waiting and letter == waiting[-1]:
-            waiting.pop()
-            if not waiting:
-                return place + 1
-    return None
+    return (None if is_hole else part for part, is_hole in name_parts(path))
