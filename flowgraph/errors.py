@@ -74,6 +74,10 @@ class CompileError(FlowgraphError):
         return f"Workflow {self.workflow!r} does not compile: {found}"
 
 
+class GraphvizError(FlowgraphError):
+    """Graphviz, which SVG and PNG need, is not there or failed."""
+
+
 class UnplannedStep(FlowgraphError):
     """With strict, a step was called that the compiled graph does not know (`.path`)."""
 

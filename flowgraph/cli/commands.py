@@ -18,6 +18,7 @@ _STATUSES = [
     "pending", "running", "sleeping", "listening", "waiting", "paused",
     "completed", "failed", "aborted", "cancelled", "timed_out",
 ]  # fmt: skip
+_PICTURES = ["svg", "png", "dot", "mmd", "json", "txt"]
 _FORMATS = ["full", "concise", "json", "github", "gitlab", "sarif", "junit"]
 
 
@@ -165,6 +166,50 @@ def lint(**options: Any) -> int:
     from flowgraph.cli.lint import LintCommand, execute
 
     return execute(LintCommand(**options))
+
+
+@flowgraph.command()
+@click.argument("target", required=False)
+@click.option(
+    "--output", "-o", metavar="FILE", help="The picture: .svg, .png, .dot, .mmd (Mermaid), .json, .txt; or a folder/. "
+    "Without it, a text tree is printed.",
+)  # fmt: skip
+@click.option("--format", "format_", type=click.Choice(_PICTURES), help="The format, where the file's name says none.")
+@click.option("--run", "run_id", metavar="ID", help="Draw how far a run has come, on its graph.")
+@_store_option
+@click.option("--watch", is_flag=True, help="Draw again every second, until the run ends or Ctrl-C.")
+@click.option("--fail-if-changed", is_flag=True, help="Exit with 1 if a file is not what it was: for CI and hooks.")
+@click.option("--depth", type=click.IntRange(1), metavar="N", help="Close what is inside more than N frames.")
+@click.option("--focus", metavar="STEP", help="Show only what is near a step.")
+@click.option("--hops", type=click.IntRange(0), default=2, show_default=True, metavar="N", help="How near.")
+@click.option("--data", is_flag=True, help="Show which step's result goes to which.")
+@click.option("--legend", is_flag=True, help="Explain what is drawn.")
+@click.option(
+    "--link", metavar="TEMPLATE", default="", help="Where steps lead to, for example vscode://file/{abs}:{line}."
+)
+@click.option(
+    "--theme", type=click.Choice(["auto", "light", "dark"]), default="auto", show_default=True,
+    help="auto: an SVG follows the reader's setting.",
+)  # fmt: skip
+def draw(
+    target: str | None, output: str | None, format_: str | None, run_id: str | None, store: str | None, watch: bool,
+    fail_if_changed: bool, **view: Any,
+) -> int:  # fmt: skip
+    """Draw the workflow TARGET: file.py:workflow or module:workflow, or all of a file, a package or a folder.
+
+    The source is read and not run. A file of graphs (see build) does as well, and with --run nothing but the store.
+
+    \b
+    Exit codes: 0 drawn; 1 a file has changed, with --fail-if-changed; 2 could not be drawn; 130 interrupted.
+
+    \b
+    Example:
+      flowgraph draw pipeline.py:data_pipeline -o pipeline.svg
+    """
+    from flowgraph.cli.draw import DrawCommand, execute
+    from flowgraph.render import View
+
+    return execute(DrawCommand(target, output, format_, run_id, store, watch, fail_if_changed, View(**view)))
 
 
 @flowgraph.command()

@@ -9,8 +9,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Iterator
 from functools import cached_property
+from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import attrs
@@ -35,6 +38,9 @@ if TYPE_CHECKING:
     import networkx
 
 EdgeKind = Literal["control", "back", "exception", "data"]
+
+DRAWN_BY = "flowgraph.render"
+"""What draws graphs: it is above this package, and is loaded when the first picture is asked for."""
 
 VERSION = 1
 """Of the JSON form."""
@@ -237,6 +243,26 @@ class Graph:
         for edge in self.edges:
             made.add_edge(edge.source, edge.target, kind=edge.kind, label=edge.label)
         return made
+
+    def render(self, path: str | os.PathLike[str], **options: Any) -> Path:
+        """Draw the workflow into a file.
+
+        Args:
+            path: the file; its ending says the format: .svg, .png, .dot, .mmd (Mermaid), .json or .txt.
+            options: depth, focus, hops, data, legend, link and theme, as `flowgraph draw` has them.
+
+        Raises:
+            InvalidOption: the format, or an option, is not known.
+            GraphvizError: for .svg and .png, Graphviz is not there.
+        """
+        drawing = import_module(DRAWN_BY)
+        written: Path = drawing.write(self, path, drawing.View(**options))
+        return written
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
+        """The workflow as notebooks show it: a picture, or without Graphviz a text tree."""
+        bundle: dict[str, str] = import_module(DRAWN_BY).bundle_of(self)
+        return bundle
 
     def to_json(self) -> dict[str, Any]:
         """The graph as JSON values; `Graph.from_json` reads it."""

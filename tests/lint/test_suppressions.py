@@ -58,7 +58,10 @@ def test_a_comment_in_the_line_of_the_finding(project: Project, line: str, codes
         ('await step(\n    "",  # noqa: FG107\n    a,\n)', []),
         ('await step(\n    "",\n    a,\n)  # noqa: FG107', []),
         ('await step(\n    "",\n    a,  # noqa: FG107\n)', ["FG107 2", "FG902 3"]),
-        ('x = [\n    await step("", a),\n    await step("x", a),\n    await step("x", a),\n]  # noqa: FG107, FG101', []),
+        (
+            'x = [\n    await step("", a),\n    await step("x", a),\n    await step("x", a),\n]  # noqa: FG107, FG101',
+            [],
+        ),
         ('if a:  # noqa: FG107\n    await step("", a)', ["FG902 1", "FG107 2"]),
         ('if await step(\n    "", a\n):  # noqa: FG107\n    pass', []),
         ('if await step(\n    "", a\n):\n    pass  # noqa: FG107', ["FG107 2", "FG902 4"]),

@@ -16,6 +16,7 @@ SAMPLES: dict[type[BaseException], tuple[object, ...]] = {
     errors.InvalidOption: ("timeout", -1, "a duration is finite and not negative"),
     errors.NotInWorkflow: ('step("x", …)',),
     errors.CompileError: ("pipeline", ["FG101 here", "FG102 there"]),
+    errors.GraphvizError: ("anything",),
     errors.UnplannedStep: ("a/b",),
     errors.DuplicateStep: ("a/b", "this call waits for itself, for ever"),
     errors.StepError: ("anything",),

@@ -1,0 +1,23 @@
+"""Pictures: a graph, or a run on its graph, as SVG, PNG, DOT, Mermaid, JSON and text.
+
+The only user of Graphviz. What a picture shows is a `View`; what a run has made of it, a `Course`.
+"""
+
+from __future__ import annotations
+
+from flowgraph.render.drawing import FORMATS, bundle_of, draw, format_of, image_size, text_of, write, write_whole
+from flowgraph.render.states import Course
+from flowgraph.render.view import View
+
+__all__ = [
+    "FORMATS",
+    "Course",
+    "View",
+    "bundle_of",
+    "draw",
+    "format_of",
+    "image_size",
+    "text_of",
+    "write",
+    "write_whole",
+]

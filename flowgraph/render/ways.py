@@ -1,0 +1,137 @@
+"""The lines of a picture: the edges of a graph, without what is not drawn.
+
+A return is the way to the end itself. A step's own start and end are not shown: its box leads to its first steps, and
+what comes after leaves its frame. All exceptions of a try are one line from its frame to each handler.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from flowgraph.model.graph import Edge, EdgeKind, Node
+from flowgraph.render.outline import Outline
+from flowgraph.render.picture import Line
+from flowgraph.render.words import shortened
+
+TERMINAL = frozenset({"fail", "abort", "raise"})
+
+
+class Ways:
+    """The lines between the nodes that are shown."""
+
+    def __init__(self, outline: Outline, shown: dict[str, str]) -> None:
+        """`shown` has, for each node, the one that stands for it: itself, or the head of a frame that is closed."""
+        self._outline = outline
+        self._graph = outline.graph
+        self._shown = shown
+        self._tries: dict[str, set[str]] = {}
+        for edge in self._graph.edges:
+            if edge.kind == "exception" and self._graph.node(edge.source).kind == "try":
+                self._tries.setdefault(edge.target, set()).add(edge.source)
+
+    def lines(self) -> tuple[Line, ...]:
+        """All lines, each once, in the order of the source."""
+        lines = dict.fromkeys(line for edge in self._graph.edges for line in self._drawn(edge))
+        order = dict.fromkeys(below for line in lines for below in self._below(line))
+        return (*lines, *(line for line in order if line not in lines))
+
+    def _drawn(self, edge: Edge) -> Iterator[Line]:
+        if edge.kind == "data" or self._is_passed_over(edge.source) or self._is_untold(edge):
+            return
+        for target, kind in self._targets(edge):
+            line = self._line(edge, target, kind)
+            if line is not None:
+                yield line
+
+    def _is_passed_over(self, id_: str) -> bool:
+        """Tell whether a node is no shape: the ways to it go on to what comes after it."""
+        node = self._graph.node(id_)
+        return node.kind == "return" or (node.kind == "end" and node.region is not None)
+
+    def _targets(self, edge: Edge) -> Iterator[tuple[str, EdgeKind]]:
+        """Where an edge leads to, past what is no shape."""
+        waiting: list[tuple[str, EdgeKind]] = [(edge.target, edge.kind)]
+        seen = {edge.target}
+        while waiting:
+            id_, kind = waiting.pop(0)
+            if not self._is_passed_over(id_):
+                yield id_, kind
+                continue
+            for further in self._outline.out[id_]:
+                if further.target not in seen:
+                    seen.add(further.target)
+                    waiting.append((further.target, further.kind if kind == "control" else kind))
+
+    def _is_untold(self, edge: Edge) -> bool:
+        """Tell whether an edge is left out, since the shapes say it already."""
+        source, target = self._graph.node(edge.source), self._graph.node(edge.target)
+        if source.kind in TERMINAL and target.kind == "end":
+            return True
+        if edge.kind != "exception" or source.kind in TERMINAL:
+            return False
+        if target.kind == "end":
+            return any(other.kind == "control" for other in self._outline.out[source.id])
+        tries = self._tries.get(target.id, set())
+        is_in_try = not tries.isdisjoint(self._outline.around(source.id))
+        return source.id not in tries and (is_in_try or target.kind == "finally")
+
+    def _line(self, edge: Edge, target: str, kind: EdgeKind) -> Line | None:
+        source = self._graph.node(edge.source)
+        start = source.region if source.kind == "start" and source.region is not None else source.id
+        first, last = self._shown[start], self._shown[target]
+        if first == last and kind != "back":
+            return None
+        leaves = self._frame_left(source.id, first, last, kind)
+        if first == last and (leaves or first != start):
+            return None
+        label = shortened(edge.label)
+        if kind == "exception" and leaves:
+            label = ""
+        return Line(self._anchor(leaves) if leaves else first, last, kind, label, leaves)
+
+    def _frame_left(self, source: str, first: str, last: str, kind: EdgeKind) -> str:
+        """The frame that a line from its head leaves as a whole; "" for a line from a shape."""
+        if kind == "back" or first != source or self._graph.node(source).kind == "start":
+            return ""
+        is_open = any(self._shown[node.id] == node.id for node in self._outline.members.get(source, ()))
+        return source if is_open and source not in self._outline.around(last) else ""
+
+    def _anchor(self, frame: str) -> str:
+        """The shape in a frame at which a line that leaves it begins: the lowest one that goes on."""
+        inside = [node for node in self._inside(frame) if node.kind not in TERMINAL]
+        return inside[-1].id if inside else frame
+
+    def _inside(self, frame: str) -> list[Node]:
+        return [
+            node
+            for node in self._graph.nodes
+            if self._shown[node.id] == node.id and self.is_drawn(node) and frame in self._outline.around(node.id)
+        ]
+
+    def is_drawn(self, node: Node) -> bool:
+        """Tell whether a node has a shape, where the frame around it is open."""
+        is_own = node.kind in ("start", "end") and node.region is not None
+        return not is_own and node.kind != "return" and (node.kind != "end" or self._is_reached(node))
+
+    def _is_reached(self, node: Node) -> bool:
+        return any(not self._is_untold(edge) for edge in self._outline.into[node.id])
+
+    def _below(self, line: Line) -> Iterator[Line]:
+        """What comes after a frame is put below all that is in it."""
+        if not line.leaves or line.kind == "back":
+            return
+        inside = self._inside(line.leaves)
+        ids = {node.id for node in inside}
+        for node in inside:
+            onwards = {self._shown[edge.target] for edge in self._outline.out[node.id] if edge.kind == "control"}
+            if node.id != line.source and not onwards & ids:
+                yield Line(node.id, line.target, "order")
+
+    def data(self) -> Iterable[Line]:
+        """Which result goes where."""
+        lines = (
+            Line(self._shown[edge.source], self._shown[edge.target], "data", shortened(edge.label, 24))
+            for edge in self._graph.edges
+            if edge.kind == "data"
+        )
+        return dict.fromkeys(line for line in lines if line.source != line.target)
