@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 
 from flowgraph.compiler.bindings import Defined, Names
@@ -17,6 +18,10 @@ _SAME_EACH_TIME = frozenset(
     {"range", "enumerate", "sorted", "reversed", "list", "tuple", "zip", "items", "keys", "values"}
 )
 """Calls that give the same items for the same arguments."""
+
+
+_ROUND_AND_ROUND = frozenset({"cycle", "repeat"})
+"""Of itertools: loops over these come to the same items again."""
 
 
 def assigned(node: ast.stmt | None, names: Names, span: Span, made_by: Made) -> Iterator[Bind]:
@@ -62,9 +67,16 @@ def _parts(targets: list[ast.expr], value: ast.expr) -> list[ast.expr] | None:
         return None
     if any(isinstance(one, ast.Starred) for one in [*targets, *value.elts]):
         return None
-    names = {node.id for target in targets for node in ast.walk(target) if isinstance(node, ast.Name)}
-    used = {node.id for node in ast.walk(value) if isinstance(node, ast.Name)}
-    return None if names & used else value.elts
+    given: set[str] = set()
+    for target, one in zip(targets, value.elts, strict=True):
+        if not given.isdisjoint(_names_in(one)):
+            return None  # One after the other is another thing then: ``a, b = b, a``.
+        given |= _names_in(target)
+    return value.elts
+
+
+def _names_in(node: ast.AST) -> set[str]:
+    return {inner.id for inner in ast.walk(node) if isinstance(inner, ast.Name)}
 
 
 def _made_by_part(number: int, count: int, value: ast.expr, made_by: Made) -> Made:
@@ -83,7 +95,26 @@ def targets(target: ast.expr, items: ast.expr, span: Span) -> Iterator[Bind]:
     names = term_of(items)
     term = Term(perhaps=names.names, fresh=names.fresh)
     for place, name in _named(target, ""):
+        if _comes_again(items, place):
+            yield Bind(name, term, span)
+            continue
         yield Bind(name, term, span, (), _counts(items, place), f"{each}{place}" if each else "?")
+
+
+def _comes_again(items: ast.expr, place: str) -> bool:
+    """Tell whether a loop plainly comes to one value twice: in a display that has it twice, or round and round."""
+    if isinstance(items, ast.Call):
+        name = items.func.attr if isinstance(items.func, ast.Attribute) else getattr(items.func, "id", "")
+        return name in _ROUND_AND_ROUND
+    if not isinstance(items, ast.Tuple | ast.List):
+        return False
+    values: list[ast.expr] = list(items.elts)
+    for number in map(int, re.findall(r"\d+", place)):
+        values = [
+            one.elts[number] for one in values if isinstance(one, ast.Tuple | ast.List) and number < len(one.elts)
+        ]
+    texts = [repr(one.value) for one in values if isinstance(one, ast.Constant)]
+    return len(set(texts)) < len(texts)
 
 
 def _named(target: ast.expr, place: str) -> Iterator[tuple[str, str]]:

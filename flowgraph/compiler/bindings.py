@@ -41,6 +41,8 @@ class Defined:
     owner: ast.ClassDef | None = None
     member: str = ""
     """An attribute of the function: ``named`` of a decorated step."""
+    receiver: Class | None = None
+    """Of a method, the class of the object that it is called on, where that is certain."""
 
 
 @attrs.frozen(eq=False)
@@ -72,6 +74,7 @@ class Names:
         node: ast.Module | FunctionNode,
         outer: Names | None = None,
         owner: ast.ClassDef | None = None,
+        receiver: Class | None = None,
     ) -> None:
         self.unit = unit
         """The file that the scope is in."""
@@ -80,11 +83,17 @@ class Names:
         self.outer = outer
         """The scope around it."""
         self._owner = owner
+        self._receiver = receiver
         self._classes: dict[ast.ClassDef, dict[str, Binding]] = {}
 
-    def of_function(self, node: FunctionNode, owner: ast.ClassDef | None = None) -> Names:
-        """The names of a function inside this scope; `owner` is the class that it is a method of."""
-        return Names(self.unit, node, self, owner)
+    def of_function(
+        self, node: FunctionNode, owner: ast.ClassDef | None = None, receiver: Class | None = None
+    ) -> Names:
+        """The names of a function inside this scope.
+
+        `owner` is the class that it is a method of, `receiver` that of the object that it is called on.
+        """
+        return Names(self.unit, node, self, owner, receiver)
 
     @property
     def bound(self) -> frozenset[str]:
@@ -139,7 +148,7 @@ class Names:
             return None if self.outer is None else self.outer.meaning(dotted, depth)
         binding = self._bindings[root]
         if binding is None and self._owner is not None and self.outer is not None and root in ("self", "cls") and rest:
-            return self.outer.member(self._owner, rest)
+            return self._of_self(self.outer, self._owner, rest)
         if isinstance(binding, Foreign):
             return Foreign(f"{binding.name}.{rest}" if rest else binding.name)
         if depth > _MOST_ALIASES:
@@ -164,8 +173,46 @@ class Names:
         if isinstance(found, Foreign):
             found = self.unit.project.followed(found, self.unit)
         if isinstance(found, Class):
-            return found.names.member(found.node, path, depth + 1)
+            member = found.names.member(found.node, path, depth + 1)
+            if not isinstance(member, Defined):
+                return member
+            is_certain = isinstance(made, ast.Call)
+            if not is_certain and found.names.may_be_another(found.node, member):
+                return None
+            return attrs.evolve(member, receiver=None if not is_certain and found.names.derived(found.node) else found)
         return Foreign(f"{found.name}().{path}") if isinstance(found, Foreign) else None
+
+    def _of_self(self, outer: Names, owner: ast.ClassDef, rest: str) -> Meaning | None:
+        """An attribute of the object that a method is called on."""
+        if self._receiver is not None:
+            found = self._receiver.names.member(self._receiver.node, rest)
+            return attrs.evolve(found, receiver=self._receiver) if isinstance(found, Defined) else found
+        found = outer.member(owner, rest)
+        is_certain = not isinstance(found, Defined) or not outer.may_be_another(owner, found)
+        return found if is_certain else None
+
+    def may_be_another(self, owner: ast.ClassDef, method: Defined) -> bool:
+        """Tell whether an object of a class may have another method in the place of one.
+
+        That is so where the method is not there to be run, and where a class in sight that is derived has its own.
+        """
+        if _is_abstract(method.node):
+            return True
+        return any(method.node.name in one.names._members_of(one.node) for one in self.derived(owner))
+
+    def derived(self, owner: ast.ClassDef) -> list[Class]:
+        """The classes in sight that are derived from a class."""
+        units = dict.fromkeys([self.unit, *self.unit.project.units])
+        classes = (Class(one, unit.names) for unit in units for one in unit.classes if one is not owner)
+        return [one for one in classes if one.names.derives(one.node, owner)]
+
+    def derives(self, one: ast.ClassDef, owner: ast.ClassDef, depth: int = 0) -> bool:
+        """Tell whether a class of this module is derived from another one."""
+        for base in one.bases if depth < _MOST_ALIASES else ():
+            found = self.meaning_of(base)
+            if isinstance(found, Class) and (found.node is owner or found.names.derives(found.node, owner, depth + 1)):
+                return True
+        return False
 
     @cached_property
     def _annotations(self) -> dict[str, ast.expr]:
@@ -198,6 +245,21 @@ class Names:
             if inherited is not None:
                 return inherited
         return None
+
+
+def _is_abstract(function: FunctionNode) -> bool:
+    """Tell whether a method is there to be replaced: it has no body, or only says that it has none."""
+    if any((dotted_name(one) or "").endswith("abstractmethod") for one in function.decorator_list):
+        return True
+    if function.decorator_list:  # A step, whose body is not looked at by its callers.
+        return False
+    body = [one for one in function.body if not (isinstance(one, ast.Expr) and isinstance(one.value, ast.Constant))]
+    match body:
+        case [] | [ast.Pass()]:
+            return True
+        case [ast.Raise(exc=ast.Name(id="NotImplementedError") | ast.Call(func=ast.Name(id="NotImplementedError")))]:
+            return True
+    return False
 
 
 def dotted_name(node: Any) -> str | None:

@@ -247,7 +247,7 @@ class Calling(Reading):
         return [*regions, *self._spawned([call], span, awaited or not is_awaitable)]
 
     def _helper(self, meaning: Defined, span: Span, arguments: Iterable[Bind] = ()) -> Region:
-        function = meaning.names.unit.function(meaning.node, meaning.names, meaning.owner)
+        function = meaning.names.unit.function(meaning.node, meaning.names, meaning.owner, meaning.receiver)
         if function.body is not None and not has_effect(function.body):
             return NOTHING
         if is_generator(meaning.node) and (function.body is None or has_steps(function.body)):
@@ -317,6 +317,9 @@ class Calling(Reading):
             return function
         if isinstance(handler, cst.Call):
             return Unknown("the handler is what a call returns", self._places.span(handler, self._at))
+        if self._may_have_steps(self._ast(handler), frozenset()):
+            text = f"which function {self._text(handler)} is cannot be said"
+            return Unknown(text, self._places.span(handler, self._at))
         return NOTHING
 
     # Functions that are not called here -------------------------------------------------------------------------------
@@ -349,11 +352,40 @@ class Calling(Reading):
                     return self._function_meant(names.meaning_of(first))
         return None
 
+    def _may_have_steps(self, node: ast.expr, around: frozenset[str]) -> bool:
+        """Tell whether a function with steps is among those that an expression may stand for."""
+        for inner in ast.walk(node):
+            if not isinstance(inner, ast.Name | ast.Attribute):
+                continue
+            meaning = self.names.meaning_of(inner)
+            work = self._function_meant(meaning)
+            if work is not None and has_steps(work):
+                return True
+            values = [meaning.node] if isinstance(meaning, Value) else self._given(inner)
+            name = inner.id if isinstance(inner, ast.Name) else ""
+            if name not in around and any(self._may_have_steps(value, around | {name}) for value in values):
+                return True
+        return False
+
+    def _given(self, node: ast.expr) -> list[ast.expr]:
+        """All values that a name of this function is given."""
+        if not isinstance(node, ast.Name) or isinstance(self.names.node, ast.Module):
+            return []
+        statements = [one for one in ast.walk(self.names.node) if isinstance(one, ast.Assign | ast.AnnAssign)]
+        pairs = [(one.targets if isinstance(one, ast.Assign) else [one.target], one.value) for one in statements]
+        return [
+            value for targets, value in pairs if value is not None and any(_is_named(one, node.id) for one in targets)
+        ]
+
     def _has_steps(self, node: ast.expr, names: Names) -> bool:
         """Tell whether a step, or a function with steps, is called anywhere in an expression."""
         calls = [one.func for one in ast.walk(node) if isinstance(one, ast.Call)]
         works = [self._function_meant(names.meaning_of(func)) for func in calls]
         return any(work is not None and has_steps(work) for work in works)
+
+
+def _is_named(target: ast.expr, name: str) -> bool:
+    return isinstance(target, ast.Name) and target.id == name
 
 
 def _values_of(call: ast.Call) -> list[ast.expr]:

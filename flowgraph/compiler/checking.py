@@ -5,9 +5,12 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
+import attrs
+
 from flowgraph.compiler.control import CallSite, Control, Point
 from flowgraph.compiler.identity import Meeting, meetings
 from flowgraph.compiler.retrying import told_by_flags
+from flowgraph.compiler.ways import Ways
 from flowgraph.model.diagnostic import Diagnostic, Related, Severity
 from flowgraph.model.graph import Span
 
@@ -23,16 +26,19 @@ RULES: dict[str, tuple[str, Severity]] = {
 
 def checked(control: Control) -> tuple[Diagnostic, ...]:
     """The findings in one workflow, in the order of the source."""
-    found = {(one.code, one.path, one.line, one.column, one.message): one for one in _findings(control)}
-    return tuple(sorted(found.values(), key=lambda one: (one.path, one.line, one.column, one.code)))
-
-
-def _findings(control: Control) -> Iterator[Diagnostic]:
+    found: dict[tuple[object, ...], tuple[Diagnostic, Meeting]] = {}
     for meeting in meetings(control):
-        if meeting.first is not meeting.second:
-            yield _doubled(control, meeting)
-        else:
-            yield _repeated(control, told_by_flags(control, meeting))
+        one = _found(control, meeting)
+        found[one.code, one.path, one.line, one.column, one.message] = one, meeting
+    ways = Ways(control)
+    told = (attrs.evolve(one, label=_label(ways, meeting)) for one, meeting in found.values())
+    return tuple(sorted(told, key=lambda one: (one.path, one.line, one.column, one.code)))
+
+
+def _found(control: Control, meeting: Meeting) -> Diagnostic:
+    if meeting.first is not meeting.second:
+        return _doubled(control, meeting)
+    return _repeated(control, told_by_flags(control, meeting))
 
 
 def _doubled(control: Control, meeting: Meeting) -> Diagnostic:
@@ -124,20 +130,21 @@ def _finding(
     rule, severity = RULES[meeting.code]
     return Diagnostic(
         meeting.code, rule, severity, message, path, span.line, span.column, span.end_line, span.end_column,
-        control.workflow, meeting.second.path, help_, tuple(related), label=_label(meeting),
+        control.workflow, meeting.second.path, help_, tuple(related),
     )  # fmt: skip
 
 
-def _label(meeting: Meeting) -> str:
+def _label(ways: Ways, meeting: Meeting) -> str:
     """How a run comes from the one to the other."""
     first = meeting.first
     if first is meeting.second or first.number > meeting.second.number:
         return ""
     line = (first.name_span or first.span).line
-    if meeting.way is None:
+    way = ways.way(first, meeting.second)
+    if way is None:
         return f"runs beside line {line}"
     loop = "" if meeting.loop is None else f"the next pass of `{meeting.loop.name}` (line {meeting.loop.span.line})"
-    passed = [f"`{point.name or point.kind}` (line {point.span.line})" for point in meeting.way if _tells(point)]
+    passed = [f"`{point.name or point.kind}` (line {point.span.line})" for point in way if _tells(point)]
     through = " and ".join([*passed[:2], *([loop] if loop else [])])
     return f"reached from line {line}" + (f" through {through}" if through else "")
 

@@ -44,19 +44,20 @@ class Meeting:
         first: the step whose saved result the other one gets.
         second: that other one; the same for two passes.
         loop: the loop whose next pass leads from one to the other; None within one pass.
-        way: the points between them; None where they can only run side by side.
     """
 
     code: str
     first: Point
     second: Point
     loop: Point | None
-    way: tuple[Point, ...] | None = ()
 
 
 def meetings(control: Control) -> Iterator[Meeting]:
     """The conflicts of one workflow, each second step once."""
     return iter(_Identity(control).found())
+
+
+Givens = dict[Variable, list[tuple[Point, Given]]]
 
 
 class _Identity:
@@ -157,9 +158,7 @@ class _Identity:
 
     def _meeting(self, code: str, one: Point, other: Point, loop: int | None, second: Point) -> Meeting:
         first = one if other is second else other
-        way = self._ways.way(first, second)
-        head = None if loop is None else self._control.points[loop]
-        return Meeting(code, first, second, head, None if way is None else tuple(way))
+        return Meeting(code, first, second, None if loop is None else self._control.points[loop])
 
     def _same_items(self, one: Point, other: Point) -> str:
         """FG101 for names that are made of the same items, which two loops go through; else FG104."""
@@ -187,7 +186,7 @@ class _Identity:
                     yield meeting
                     break
                 told.add(meeting.first.number)
-                yield attrs.evolve(meeting, first=second, second=meeting.first, way=())
+                yield attrs.evolve(meeting, first=second, second=meeting.first)
             alike.add(second)
 
     def _is_any(self, point: Point) -> bool:
@@ -284,7 +283,7 @@ class _Renewals:
                     grown = True
         return points, steady
 
-    def _given_inside(self, loop: int) -> dict[Variable, list[tuple[Point, Given]]]:
+    def _given_inside(self, loop: int) -> Givens:
         found: dict[Variable, list[tuple[Point, Given]]] = defaultdict(list)
         for number in sorted(self._ways.repeated(loop)):
             point = self._control.points[number]
@@ -303,16 +302,20 @@ class _Renewals:
     def varies(self, name: Name, loop: int) -> bool:
         """Tell whether anything in a name can be another one in another pass of a loop."""
         inside = self._given_inside(loop)
-        waiting = [variable for hole in _holes(name) for variable in hole.rests.variables]
-        seen = set(waiting)
-        for variable in waiting:
-            for _, given in inside.get(variable, ()):
-                if given.loop == loop or given.moved or (given.rests.fresh and not given.each):
-                    return True
-                further = self._naming.of_origin(given.rests).variables - seen
-                seen |= further
-                waiting.extend(further)
-        return _is_fresh(name)
+        variables = {variable for hole in _holes(name) for variable in hole.rests.variables}
+        return _is_fresh(name) or any(self._changes(variable, loop, inside, frozenset()) for variable in variables)
+
+    def _changes(self, variable: Variable, loop: int, inside: Givens, around: frozenset[Variable]) -> bool:
+        """Tell whether a variable can have another value in each pass: one that is made of its own does."""
+        if variable in around:
+            return True
+        for _, given in inside.get(variable, ()):
+            if given.loop == loop or given.moved or (given.rests.fresh and not given.each):
+                return True
+            behind = self._naming.of_origin(given.rests).variables
+            if any(self._changes(one, loop, inside, around | {variable}) for one in behind if one in inside):
+                return True
+        return False
 
     def sets_back(self, name: Name, loop: int) -> bool:
         """Tell whether a counter in a name gets another value in a loop."""
@@ -320,7 +323,9 @@ class _Renewals:
         for hole in _holes(name):
             for variable in hole.rests.certain:
                 givens = [given for _, given in inside.get(variable, ())]
+                is_set = any(not given.moved and variable not in given.rests.variables for given in givens)
                 is_counter = any(given.moved for given in givens) and not any(given.loop == loop for given in givens)
+                is_counter = is_counter and (is_set or all(given.moved for given in givens))
                 if is_counter and not self._in_loop(loop)[0].get(variable):
                     return True
         return False

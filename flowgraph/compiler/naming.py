@@ -192,7 +192,9 @@ class Alike:
         name = self._naming.name(point)
         for form in self._naming.texts(name):
             for other in self._beginning_alike(_prefix(form), _has_holes(form)):
-                if other != name and any(can_be_equal(form, one) for one in self._naming.texts(other)):
+                if other != name and any(
+                    _ends_alike(form, one) and can_be_equal(form, one) for one in self._naming.texts(other)
+                ):
                     yield from self._named[other]
 
     def _beginning_alike(self, prefix: str, is_open: bool) -> Iterator[Name]:
@@ -211,6 +213,11 @@ class Alike:
 
 def _prefix(name: Name) -> str:
     return name[0] if name and isinstance(name[0], str) else ""
+
+
+def _ends_alike(one: Name, other: Name) -> bool:
+    first, second = (name[-1] if name and isinstance(name[-1], str) else "" for name in (one, other))
+    return first.endswith(second) or second.endswith(first)
 
 
 def can_be_equal(one: Name, other: Name) -> bool:

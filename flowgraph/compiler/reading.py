@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import libcst as cst
 
-from flowgraph.compiler.bindings import Foreign, FunctionNode, Meaning, Names
+from flowgraph.compiler.bindings import Class, Foreign, FunctionNode, Meaning, Names
 from flowgraph.compiler.places import Places
 from flowgraph.compiler.templates import Template
 
@@ -22,9 +22,11 @@ _MODULE = cst.Module([])
 class Reading:
     """A function, as LibCST and ``ast`` read it."""
 
-    def __init__(self, unit: Unit, node: FunctionNode, names: Names, owner: ast.ClassDef | None) -> None:
+    def __init__(
+        self, unit: Unit, node: FunctionNode, names: Names, owner: ast.ClassDef | None, receiver: Class | None = None
+    ) -> None:
         self._unit = unit
-        self.names = names.of_function(node, owner)
+        self.names = names.of_function(node, owner, receiver)
         self._tree = unit.tree_of(node)
         self._places = Places(unit, self._tree, node)
         self._at = self._places.whole

@@ -13,7 +13,7 @@ from string import Formatter
 
 import attrs
 
-from flowgraph.compiler.terms import Term, term_of
+from flowgraph.compiler.terms import Term, keeps_apart, term_of
 from flowgraph.errors import InvalidName
 from flowgraph.model import checked_name, doubled, escaped
 
@@ -219,7 +219,7 @@ def _formatted(value: Template, spec: str | None, conversion: str | None) -> Hol
     """A value with a conversion and a format, as it stands in an f-string."""
     text = str(value).removeprefix("{").removesuffix("}")
     holes = value.holes
-    term = holes[0].term if len(holes) == 1 and "." not in (spec or "") else Term(fresh=bool(holes))
+    term = holes[0].term if len(holes) == 1 and keeps_apart(spec or "") else Term(fresh=bool(holes))
     return Hole(f"{text}{f'!{conversion}' if conversion else ''}{f':{spec}' if spec else ''}", term)
 
 

@@ -15,12 +15,16 @@ contents of ``obj`` have the name ``obj.*``.
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 
 import attrs
 
 _SAME_TEXT = frozenset({"str", "repr", "ascii", "hex", "oct", "bin"})
 """Functions that give different texts for different values."""
+
+_lossless = re.compile(r"(?:.?[<>=^])?[-+ ]?#?0?\d*[,_]?[sdnxXob]?")
+_directives = re.compile(r"%%|%[-0+ #]*\d*[sdirxXoa]")
 
 _SAME_METHODS = frozenset({"isoformat", "hex", "as_posix", "as_uri"})
 
@@ -58,14 +62,14 @@ def term_of(node: ast.expr | None) -> Term:
             return CONSTANT
         case ast.Name(id=name):
             return Term(frozenset({name}))
-        case ast.Attribute(value=value) | ast.Subscript(value=value, slice=ast.Constant()):
+        case ast.Attribute(value=value):
             return _content(value)
-        case ast.Subscript(value=value, slice=index):
-            return _together(_content(value), term_of(index))
+        case ast.Subscript():
+            return _item(node)
         case ast.JoinedStr(values=values) | ast.Tuple(elts=values) | ast.List(elts=values):
             return _together(*map(term_of, values))
         case ast.FormattedValue(value=value, format_spec=spec):
-            return term_of(value) if spec is None or "." not in ast.unparse(spec) else _mixed(node)
+            return term_of(value) if spec is None or keeps_apart(_written(spec)) else _mixed(node)
         case ast.UnaryOp(op=ast.USub() | ast.UAdd(), operand=value) | ast.NamedExpr(value=value):
             return attrs.evolve(term_of(value), moved=0)
         case ast.Starred(value=value):
@@ -77,6 +81,36 @@ def term_of(node: ast.expr | None) -> Term:
         case ast.Await(value=value):
             return FRESH if isinstance(value, ast.Call) else attrs.evolve(_mixed(node), fresh=True)
     return _mixed(node)
+
+
+def keeps_apart(spec: str | None) -> bool:
+    """Tell whether values that differ have different texts in a format: it has no precision, and is none of dates.
+
+    >>> keeps_apart("03d"), keeps_apart(".2f"), keeps_apart("%Y")
+    (True, False, False)
+    """
+    return spec is not None and _lossless.fullmatch(spec) is not None
+
+
+def _written(spec: ast.expr) -> str | None:
+    """A format as it is written; None where a part of it is known only in a run."""
+    values = spec.values if isinstance(spec, ast.JoinedStr) else [spec]
+    texts = [one.value if isinstance(one, ast.Constant) else None for one in values]
+    return "".join(map(str, texts)) if None not in texts else None
+
+
+def _by_percent_keeps_apart(node: ast.expr) -> bool:
+    text = node.value if isinstance(node, ast.Constant) else None
+    return isinstance(text, str) and "%" not in _directives.sub("", text)
+
+
+def _item(node: ast.Subscript) -> Term:
+    """An item is told apart by the object and the index; of a slice it cannot be said."""
+    if isinstance(node.slice, ast.Constant):
+        return _content(node.value)
+    if any(isinstance(inner, ast.Slice) for inner in ast.walk(node.slice)):
+        return _mixed(node)
+    return _together(_content(node.value), term_of(node.slice))
 
 
 def _content(value: ast.expr) -> Term:
@@ -121,7 +155,7 @@ def _is_deep(node: ast.AST) -> bool:
 def _operation(node: ast.BinOp) -> Term:
     left, right = term_of(node.left), term_of(node.right)
     if isinstance(node.op, ast.Mod) and _is_text(node.left):
-        return _together(left, right)
+        return _together(left, right) if _by_percent_keeps_apart(node.left) else _mixed(node)
     if isinstance(node.op, ast.Add | ast.Sub):
         if isinstance(node.op, ast.Add) and any(map(_is_text, _operands(node))):
             return _together(left, right)

@@ -5,6 +5,7 @@ Here are the statements; expressions, where the steps are, are translated in `ca
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -12,8 +13,9 @@ import libcst as cst
 
 from flowgraph.compiler import words
 from flowgraph.compiler.assigning import assigned, captured, targets
-from flowgraph.compiler.bindings import Foreign
+from flowgraph.compiler.bindings import Defined, Foreign
 from flowgraph.compiler.calling import Calling
+from flowgraph.compiler.managers import may_swallow
 from flowgraph.compiler.reading import names_in
 from flowgraph.compiler.regions import (
     NOTHING,
@@ -27,6 +29,7 @@ from flowgraph.compiler.regions import (
     Region,
     Try,
     has_effect,
+    has_steps,
     results,
     sequence,
     settled,
@@ -159,6 +162,8 @@ class Translation(Calling):
     def _try(self, node: cst.Try | cst.TryStar, span: Span) -> list[Region]:
         body = self._block(node.body)
         handlers = tuple(self._handler(handler) for handler in node.handlers)
+        if isinstance(node, cst.TryStar) and len(handlers) > 1:
+            handlers = (_one_after_the_other(handlers),)
         orelse = self._block(node.orelse.body) if node.orelse is not None else NOTHING
         final = self._block(node.finalbody.body) if node.finalbody is not None else NOTHING
         region = Try(body, handlers, orelse, final, span)
@@ -169,7 +174,8 @@ class Translation(Calling):
 
     def _handler(self, handler: cst.ExceptHandler | cst.ExceptStarHandler) -> Handler:
         span = self._places.span(handler, self._at)
-        label = "except" if handler.type is None else f"except {self._text(handler.type)}"
+        word = "except*" if isinstance(handler, cst.ExceptStarHandler) else "except"
+        label = word if handler.type is None else f"{word} {self._text(handler.type)}"
         everything = handler.type is None or self._text(handler.type) in _EVERYTHING
         body = self._block(handler.body)
         if handler.name is not None:
@@ -178,6 +184,7 @@ class Translation(Calling):
 
     def _with(self, node: cst.With, span: Span) -> list[Region]:
         opened: list[Region] = []
+        closed: list[Region] = []
         groups, suppresses = False, False
         for item in node.items:
             opened += self._value(item.item)
@@ -190,14 +197,32 @@ class Translation(Calling):
                 groups = True
                 if item.asname is not None:
                     self._groups.update(names_in(item.asname.name))
-            suppresses = suppresses or (isinstance(meaning, Foreign) and meaning.name == words.SUPPRESS)
+            suppresses = suppresses or may_swallow(self._ast(item.item), self.names)
+            opened += self._method_of(item.item, ("__enter__", "__aenter__"), span)
+            closed += self._method_of(item.item, ("__exit__", "__aexit__"), span)
         body = self._block(node.body)
         if groups:
             body = Group(body, span)
         if suppresses and has_effect(body):
             handler = Handler(f"with {self._text(node.items[0].item)}", NOTHING, span, everything=False)
             body = Try(body, (handler,), NOTHING, NOTHING, span)
+        if closed:
+            body = Try(body, (), NOTHING, sequence(closed[::-1]), span)
         return [*opened, body]
+
+    def _method_of(self, manager: cst.BaseExpression, methods: Iterable[str], span: Span) -> list[Region]:
+        """What a context manager of the project does itself, where that has steps."""
+        expression = self._ast(manager)
+        found = (self.names.meaning_of(ast.Attribute(expression, method, ast.Load())) for method in methods)
+        calls = [self._helper(one, span) for one in found if isinstance(one, Defined)]
+        return [call for call in calls if has_steps(call)]
+
+
+def _one_after_the_other(handlers: Sequence[Handler]) -> Handler:
+    """The clauses of an ``except*``: for one group of exceptions several may run, in their order."""
+    ways = [Branch(handler.label, (Arm("yes", handler.body), Arm("no", NOTHING)), handler.span) for handler in handlers]
+    everything = any(handler.everything for handler in handlers)
+    return Handler("except*", sequence(list[Region](ways)), handlers[0].span, everything)
 
 
 def _fits_all(pattern: cst.MatchPattern) -> bool:

@@ -14,7 +14,7 @@ import attrs
 import libcst as cst
 
 from flowgraph.compiler import words
-from flowgraph.compiler.bindings import Foreign, FunctionNode, Meaning, Names
+from flowgraph.compiler.bindings import Class, Foreign, FunctionNode, Meaning, Names
 from flowgraph.compiler.checking import checked
 from flowgraph.compiler.control import Control, Point
 from flowgraph.compiler.digests import Read, digest
@@ -70,6 +70,11 @@ class Project:
                 if (found := self._unit(file)) is not None and found is not unit:
                     return found, ".".join(parts[count:])
         return None
+
+    @property
+    def units(self) -> Iterator[Unit]:
+        """The other files that were read so far."""
+        return (unit for unit in list(self._units.values()) if unit is not None)
 
     def _unit(self, file: Path) -> Unit | None:
         if file not in self._units:
@@ -159,7 +164,7 @@ class Unit:
         self.names = Names(self, self.tree)
         self.project = Project() if project is None else project
         self._lines = [f"{line}\n" for line in text.split("\n")]
-        self._functions: dict[int, Function] = {}
+        self._functions: dict[tuple[int, int], Function] = {}
         self._trees: dict[int, cst.FunctionDef] = {}
 
     def tree_of(self, node: FunctionNode) -> cst.FunctionDef:
@@ -173,13 +178,24 @@ class Unit:
             found = self._trees[id(node)] = statement.body.body[0] if nested else statement
         return found
 
-    def function(self, node: FunctionNode, names: Names, owner: ast.ClassDef | None = None) -> Function:
-        """A function of this file as regions; `names` are those of the scope that it is defined in."""
-        function = self._functions.get(id(node))
+    @cached_property
+    def classes(self) -> tuple[ast.ClassDef, ...]:
+        """The classes of the module itself."""
+        return tuple(one for one in self.tree.body if isinstance(one, ast.ClassDef))
+
+    def function(
+        self, node: FunctionNode, names: Names, owner: ast.ClassDef | None = None, receiver: Class | None = None
+    ) -> Function:
+        """A function of this file as regions; `names` are those of the scope that it is defined in.
+
+        A method is another one for each class of objects that it is called on.
+        """
+        key = (id(node), 0 if receiver is None else id(receiver.node))
+        function = self._functions.get(key)
         if function is None:
-            translation = Translation(self, node, names, owner)
+            translation = Translation(self, node, names, owner, receiver)
             function = Function(node.name, self.path, self.span(node), translation.names, changed=translation.changed)
-            self._functions[id(node)] = function
+            self._functions[key] = function
             function.body = translation.body()
         return function
 

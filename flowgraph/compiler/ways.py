@@ -148,6 +148,8 @@ class Ways:
         came: dict[int, int] = {}
         waiting = [one.number]
         for at in waiting:
+            if other.number in came:
+                break
             for arrow in self._points[at].arrows:
                 if arrow.target not in came:
                     came[arrow.target] = at

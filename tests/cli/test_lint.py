@@ -239,12 +239,17 @@ def test_a_file_that_cannot_be_written_is_told(here: Here, monkeypatch: pytest.M
     assert Path("flow.py").read_text() == UNUSED
 
 
-def test_the_hook_for_pre_commit_runs_the_command() -> None:
+def test_the_hooks_for_pre_commit_run_the_commands() -> None:
     """The file is YAML, but so plain that its lines tell all."""
     hooks = (ROOT / ".pre-commit-hooks.yaml").read_text(encoding="utf-8")
     assert re.findall(r"^[\s-]+(id|entry|language|types_or|pass_filenames): (.*)$", hooks, re.MULTILINE) == [
         ("id", "flowgraph-lint"),
         ("entry", "flowgraph lint"),
+        ("language", "python"),
+        ("types_or", "[python]"),
+        ("pass_filenames", "false"),
+        ("id", "flowgraph-draw"),
+        ("entry", "env FLOWGRAPH_DOT=graphviz-pure flowgraph draw --fail-if-changed"),
         ("language", "python"),
         ("types_or", "[python]"),
         ("pass_filenames", "false"),

@@ -63,7 +63,8 @@ class UnresolvedStepCall(Rule):
         s = step
 
         class Machine:
-            def step(self, name: str) -> None: ...
+            def step(self, name: str) -> None:
+                print(name)
 
             def run(self) -> None:
                 self.step("forward")
