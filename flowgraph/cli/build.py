@@ -22,14 +22,19 @@ def build(targets: Sequence[str], output: str, *, as_json: bool) -> int:
     """Compile the workflows of all targets and write them; 1 if a graph has errors, and the file is written anyway."""
     with stdout_kept_free():
         compiled = [_compiled(workflow) for workflow in _workflows(targets)]
-    _write(Path(output), graph_file_text(map(kept, compiled)))
+    text = graph_file_text(map(kept, compiled))
+    if output == "-":
+        sys.stdout.write(text)
+    else:
+        _write(Path(output), text)
     errors = [diagnostic for one in compiled for diagnostic in one.diagnostics if diagnostic.severity == "error"]
     for diagnostic in errors:
         print(one_line(str(diagnostic), 1_000), file=sys.stderr)
-    if as_json:
+    if as_json and output != "-":
         print_json({"file": output, "graphs": [_summary(one) for one in compiled]})
     else:
-        print(f"Wrote {counted(len(compiled), 'graph')} to {output}.", file=sys.stderr, flush=True)
+        where = "stdout" if output == "-" else output
+        print(f"Wrote {counted(len(compiled), 'graph')} to {where}.", file=sys.stderr, flush=True)
     return ENDED_BADLY if errors else COMPLETED
 
 

@@ -257,7 +257,12 @@ def diff(old: str, new: str, output_format: str) -> int:
 @flowgraph.command()
 @click.argument("target", nargs=-1, required=True)
 @click.option(
-    "--output", "-o", metavar="FILE", default="flowgraph-graphs.json", show_default=True, help="The file to write."
+    "--output",
+    "-o",
+    metavar="FILE",
+    default="flowgraph-graphs.json",
+    show_default=True,
+    help="The file to write; - for stdout.",
 )
 @_json_option("Print what was built as a JSON object.")
 def build(target: tuple[str, ...], output: str, as_json: bool) -> int:

@@ -118,6 +118,9 @@ def _compile_loaded(fn: Callable[..., Any], workflow: str) -> Compiled:
     text = _source_of(fn)
     file = _compiled(text, code.co_filename) if text else None
     graph = None if file is None else file.graphs.get(code.co_firstlineno)
+    if file is not None and graph is None and is_loaded(file.checked[0], fn):
+        reason = "no @workflow is written above it: only decorated functions, without wrappers below, are compiled"
+        raise _without_source(workflow, code, reason)
     if file is None or graph is None or not is_loaded(file.checked[0], fn):
         is_file = bool(text) and Path(code.co_filename).is_file()  # No cell of a notebook, no `python -c`.
         reason = "its source has changed since it was loaded" if is_file else "its source is not available"

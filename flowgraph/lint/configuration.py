@@ -48,12 +48,15 @@ def _table(file: Path) -> dict[str, Any]:
     import tomllib
 
     try:
-        table = tomllib.loads(text).get("tool", {}).get("flowgraph", {}).get("lint", {})
-    except (ValueError, AttributeError) as error:
+        table: Any = tomllib.loads(text)
+    except ValueError as error:
         raise BadSettings(str(file), f"it cannot be read: {error}") from None
-    if not isinstance(table, dict):
-        raise BadSettings(str(file), f"{_TABLE} is {table!r}, not a table")
-    return table
+    names = ("tool", "flowgraph", "lint")
+    for place, name in enumerate(names, 1):
+        table = table.get(name, {})
+        if not isinstance(table, dict):
+            raise BadSettings(str(file), f"[{'.'.join(names[:place])}] is {table!r}, not a table")
+    return dict(table)
 
 
 def _settings(file: Path, table: dict[str, Any]) -> Settings:

@@ -16,11 +16,13 @@ from typing import Any
 
 import attrs
 
-_HINT = re.compile(rb"#\s*(?:flowgraph:|noqa)", re.IGNORECASE)
+_HINT = re.compile(rb"#\s*(?:flowgraph[:\s]|noqa)", re.IGNORECASE)
 _IGNORE = re.compile(
-    r"#\s*flowgraph:\s*(?P<kind>ignore-file|ignore)\b\s*(?:\[(?P<codes>[^\]]*)\])?[ \t:,-]*(?P<reason>[^#]*)"
+    r"#\s*flowgraph(?:\s*:\s*|\s+(?=ignored?(?:[-_]file)?\s*\[))(?P<kind>ignored?(?:[-_]file)?)\b\s*"
+    r"(?:\[(?P<codes>[^\]]*)\])?[ \t:,-]*(?P<reason>[^#]*)",
+    re.IGNORECASE,
 )
-_NOQA = re.compile(r"#\s*noqa\b(?::\s*(?P<codes>[A-Z]+\d+(?:[\s,]+[A-Z]+\d+)*))?", re.IGNORECASE)
+_NOQA = re.compile(r"#\s*noqa\b(?::\s*(?P<codes>[A-Z]+\d+(?:[\s,]+[A-Z]+\d+)*)(?P<reason>[^#]*))?", re.IGNORECASE)
 _OURS = "FG"
 
 
@@ -31,6 +33,7 @@ class Comment:
     Attributes:
         kind: ``ignore``, ``ignore-file`` or ``noqa``.
         codes: what it accepts, as it is written; nothing for a ``noqa`` that accepts all.
+        foreign: the codes of other tools in a ``noqa``.
         reason: what stands behind.
         line: where it is.
         begins: the column behind the code before it.
@@ -51,6 +54,7 @@ class Comment:
     first: int
     last: int
     alone: bool = False
+    foreign: tuple[str, ...] = ()
 
     @property
     def accepts_all(self) -> bool:
@@ -64,7 +68,7 @@ class Comment:
     @classmethod
     def restored(cls, plain: dict[str, Any]) -> Comment:
         """What ``attrs.asdict`` gave, read from JSON."""
-        return cls(**{**plain, "codes": tuple(plain["codes"])})
+        return cls(**{**plain, "codes": tuple(plain["codes"]), "foreign": tuple(plain["foreign"])})
 
 
 @attrs.frozen
@@ -109,12 +113,14 @@ def _comments_in(token: tokenize.TokenInfo, whole: str) -> Iterator[Comment]:
     """The comments that one comment consists of: ``# noqa: E501 # flowgraph: ignore[FG101]``."""
     for found in _IGNORE.finditer(token.string):
         codes = tuple(re.findall(r"[^\s,]+", found["codes"] or ""))
-        yield _comment(token, whole, found, found["kind"], codes, found["reason"].strip())
+        kind = "ignore-file" if found["kind"].lower().endswith("file") else "ignore"
+        yield _comment(token, whole, found, kind, codes, found["reason"].strip())
     for found in _NOQA.finditer(token.string):
         codes = tuple(re.findall(r"[A-Z]+\d+", (found["codes"] or "").upper()))
         ours = tuple(code for code in codes if code.startswith(_OURS))
         if ours or not codes:
-            yield _comment(token, whole, found, "noqa", ours, "")
+            comment = _comment(token, whole, found, "noqa", ours, (found["reason"] or "").strip())
+            yield attrs.evolve(comment, foreign=tuple(code for code in codes if code not in ours))
 
 
 def _comment(

@@ -164,10 +164,7 @@ class Graph:
         parts = {
             "version": VERSION,
             "workflow": self.workflow,
-            "nodes": [
-                [node.id, node.kind, node.path, node.parent, {key: node.options[key] for key in _replayed(node)}]
-                for node in self.nodes
-            ],
+            "nodes": [[node.id, node.kind, node.path, node.parent, _replayed(node)] for node in self.nodes],
             "edges": sorted([edge.source, edge.target, edge.kind] for edge in self.edges if edge.kind != "data"),
         }
         text = json.dumps(parts, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
@@ -197,6 +194,8 @@ class Graph:
         """
         import networkx
 
+        if inside is not None:
+            self.node(inside)
         members = {node.id for node in self.nodes if node.parent == inside}
         made: networkx.DiGraph[str] = networkx.DiGraph()
         made.add_nodes_from(node.id for node in self.nodes if node.id in members)
@@ -278,12 +277,17 @@ class Graph:
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> Graph:
-        """Read what `to_json` made; InvalidOption for another version of the form."""
+        """Read what `to_json` made; InvalidOption for anything else, and for another version of the form."""
+        if not isinstance(values, dict):
+            raise InvalidOption("graph", values, "it is the JSON object that Graph.to_json gives")
         if values.get("version") != VERSION:
             raise InvalidOption("version", values.get("version"), f"this flowgraph reads graphs of version {VERSION}")
-        nodes = tuple(_node(node) for node in values["nodes"])
-        edges = tuple(Edge(**edge) for edge in values["edges"])
-        return cls(values["workflow"], values["path"], values["line"], nodes, edges)
+        try:
+            nodes = tuple(_node(node) for node in values["nodes"])
+            edges = tuple(Edge(**edge) for edge in values["edges"])
+            return cls(values["workflow"], values["path"], values["line"], nodes, edges)
+        except (KeyError, TypeError, AttributeError) as error:
+            raise InvalidOption("graph", values, f"it is not what Graph.to_json gives ({error})") from None
 
 
 def _node(values: dict[str, Any]) -> Node:
@@ -302,6 +306,14 @@ _REPLAYED = {
 }
 
 
-def _replayed(node: Node) -> list[str]:
-    """The options of a node that change what a replay does."""
-    return [option for option in _REPLAYED.get(node.kind, ()) if option in node.options]
+_DEFAULTS = {"at_most_once": "False", "batch_size": "20", "key": "None", "detached": "False"}
+
+
+def _replayed(node: Node) -> dict[str, str]:
+    """What of a node's options and arguments changes what a replay does; not what is as it would be without."""
+    defaults = {**_DEFAULTS, "event": repr(node.name)}
+    options = {option: node.options[option] for option in _REPLAYED.get(node.kind, ()) if option in node.options}
+    found = {option: value for option, value in options.items() if value != defaults[option]}
+    if node.kind in (EXECUTE_WORKFLOW, START_WORKFLOW) and node.arguments:
+        found["workflow"] = node.arguments[0]
+    return found

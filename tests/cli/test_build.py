@@ -112,6 +112,13 @@ def test_the_graphs_of_a_module_are_written_with_what_they_rest_on(here: Here, s
     assert ["shop.names", "PREFIX"] in [dependency[:2] for dependency in written["graphs"][0]["dependencies"]]
 
 
+def test_the_file_can_be_stdout(here: Here, shop: Path, folder: Path) -> None:
+    result = here("build", "shop.flows", "-o", "-")
+    assert (result.code, result.err) == (0, "Wrote 2 graphs to stdout.\n")
+    assert [graph["workflow"] for graph in result.value["graphs"]] == ["order", "returns"]
+    assert not (folder / "-").exists()
+
+
 def test_one_workflow_can_be_named_and_json_says_what_was_built(here: Here, shop: Path) -> None:
     result = here("build", "shop.flows:back", "--json")
     assert result.code == 0

@@ -358,6 +358,9 @@ SAME = [
     ('await step("a", f)', 'await step.sleep("a", 1)', False),
     (f"{A}\n{B}", f"{B}\n{A}", False),
     ('await step("a", f)', 'await step("a", f, at_most_once=True)', False),
+    ('await step.batch("a", f, xs)', 'await step.batch("a", f, xs, batch_size=20)', True),
+    ('await step.listen("a")', 'await step.listen("a", event="a")', True),
+    ('await step.execute_workflow("a", "one")', 'await step.execute_workflow("a", "two")', False),
     ('await step.batch("a", f, xs, batch_size=3)', 'await step.batch("a", f, xs, batch_size=4)', False),
 ]
 

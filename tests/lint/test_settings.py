@@ -78,7 +78,8 @@ def test_a_project_that_says_nothing_has_the_defaults(project: Project) -> None:
         ('[tool.flowgraph.lint]\nper-file-ignores = {"a.py" = "FG1"}', r"per-file-ignores.a.py in .* not a list"),
         ("[tool.flowgraph]\nlint = 3", r"\[tool.flowgraph.lint\] is 3, not a table"),
         ("[tool.flowgraph.lint\n", "it cannot be read: "),
-        ("tool = 'flowgraph'", "it cannot be read: "),
+        ("tool = 'flowgraph'", r"\[tool\] is 'flowgraph', not a table"),
+        ("[tool]\nflowgraph = 1", r"\[tool.flowgraph\] is 1, not a table"),
         (b"# flowgraph \xff", "it cannot be read: "),
     ],
 )

@@ -19,6 +19,11 @@ _FUNCTIONS = listed("""
     pendulum.now pendulum.today arrow.now arrow.utcnow django.utils.timezone.now ulid.ULID ulid.new shortuuid.uuid
     builtins.id builtins.hash
     """)
+_MOSTLY_SAME = (
+    "os.environ", "os.getenv", "os.getcwd", "os.getlogin", "os.cpu", "os.process_cpu", "os.times", "pathlib.",
+    "socket.", "platform.", "getpass.getuser", "uuid.getnode",
+)  # fmt: skip
+
 _MODULES = ("os.environ.", "random.", "secrets.", "numpy.random.")
 _SEEDED = frozenset(
     {"random.Random", "numpy.random.default_rng", "numpy.random.RandomState", "numpy.random.SeedSequence"}
@@ -67,6 +72,11 @@ def _hashes_alike(node: ast.expr) -> bool:
 def _is_type(name: str) -> bool:
     """Tell whether it is a class of such a module, as in an annotation; SystemRandom and Generator have no seed."""
     return name.rpartition(".")[2][:1].isupper() and not name.endswith("SystemRandom")
+
+
+def is_mostly_the_same(name: str) -> bool:
+    """Tell whether what varies is the same in all processes of one machine: it may be in a name, with a warning."""
+    return name.startswith(_MOSTLY_SAME)
 
 
 def _is_environment(node: ast.expr, names: Names) -> bool:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from flowgraph.lint.analysis.origins import called
 from flowgraph.lint.analysis.reach import Spot, spots_of
-from flowgraph.lint.analysis.varying import varying
+from flowgraph.lint.analysis.varying import is_mostly_the_same, varying
 from flowgraph.lint.module import step_call
 from flowgraph.lint.rule import Rule
 
@@ -24,7 +24,8 @@ class NondeterministicCall(Rule):
 
     Looks for calls whose result is another one each time, or in each process, in the function of a workflow and in the
     functions that it calls: `time`, `datetime.now`, `random`, `uuid`, `secrets`, `os.environ`, `id`, `hash` and others.
-    Handlers of steps may call them. Those in the name of a step are FG106's.
+    Handlers of steps may call them. Those in the name of a step are FG106's, but for what is
+    the same in all processes of a machine.
 
     ## Why is this bad?
 
@@ -148,6 +149,7 @@ class NondeterministicCall(Rule):
             await step("a", work, time.monotonic())  # FG401
             [uuid.uuid1() for _ in range(3)]  # FG401
             dict(os.environ)  # FG401
+            await step(f"in-{os.environ['REGION']}-{os.getpid()}", work)  # FG401
             if "HOME" in os.environ:  # FG401
                 await step("b", work, started)
         """,
@@ -196,8 +198,8 @@ class NondeterministicCall(Rule):
                 and (step := step_call(spot.node, spot.names, spot.function)) is not None
             ):
                 in_names.update(ast.walk(step.name_node) if step.name_node is not None else ())
-            name = None if spot.node in in_names else varying(spot.node, spot.names)
-            if name is not None:
+            name = varying(spot.node, spot.names)
+            if name is not None and (spot.node not in in_names or is_mostly_the_same(name)):
                 found.append(self._varying(workflow, spot, name))
         yield from sorted(found, key=lambda one: (one.path, one.line, one.column))
 

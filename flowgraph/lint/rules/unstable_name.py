@@ -10,7 +10,7 @@ import attrs
 
 from flowgraph.compiler import Defined, Foreign, FunctionNode, Value
 from flowgraph.lint.analysis.durable import own_nodes
-from flowgraph.lint.analysis.varying import varying
+from flowgraph.lint.analysis.varying import is_mostly_the_same, varying
 from flowgraph.lint.module import step_call
 from flowgraph.lint.rule import Rule, related
 
@@ -20,10 +20,6 @@ if TYPE_CHECKING:
     from flowgraph.model.diagnostic import Diagnostic
 
 _DEEPEST = 8
-_SAME_HERE = ("os.environ", "os.get", "os.cpu", "os.process_cpu", "os.times", "pathlib.", "socket.", "platform.")
-_ALSO_SAME = frozenset({"getpass.getuser", "uuid.getnode"})
-"""Of the things that vary, these are mostly the same on a replay; FG401 warns of them."""
-
 _OF_TEXT = frozenset({"format", "join", "replace", "strftime"})
 
 
@@ -105,6 +101,7 @@ class UnstableName(Rule):
     )
     INVALID = (
         """
+        import os
         import random
         import secrets
         import time
@@ -118,6 +115,7 @@ class UnstableName(Rule):
         @workflow
         async def flow(item: object) -> None:
             await step(f"a-{time.time()}", work)  # FG106
+            await step(f"k-{os.getpid()}-{os.getppid()}", work)  # FG106
             await step("b-" + str(uuid4()), work)  # FG106
             await step("c-%s" % random.randint(1, 6), work)  # FG106
             await step("d-{}".format(id(item)), work)  # FG106
@@ -226,7 +224,7 @@ class _Search:
         if isinstance(node, ast.Name):
             return None if node.id in self.hidden else self._of_name(node)
         name = varying(node, self.names)
-        if name is not None and not name.startswith(_SAME_HERE) and name not in _ALSO_SAME:
+        if name is not None and not is_mostly_the_same(name):
             return _Cause(name.removeprefix("builtins."), node, self.names)
         return self._of_call(node) if isinstance(node, ast.Call) else None
 

@@ -96,12 +96,12 @@ def _listed(codes: tuple[str, ...]) -> str:
 
 
 def _removal(comment: Comment, unused: tuple[str, ...]) -> Edit:
-    kept = [code for code in comment.codes if code not in unused]
+    kept = [*comment.foreign, *(code for code in comment.codes if code not in unused)]
     line, start, end = comment.line, comment.column, comment.end_column
     if not kept:
         return Edit(line, comment.begins, line, end, "") if not comment.alone else Edit(line, 1, line + 1, 1, "")
     codes = ", ".join(kept)
-    if comment.kind == "noqa":
-        return Edit(line, start, line, end, f"# noqa: {codes}")
     reason = f" {comment.reason}" if comment.reason else ""
+    if comment.kind == "noqa":
+        return Edit(line, start, line, end, f"# noqa: {codes}{reason}")
     return Edit(line, start, line, end, f"# flowgraph: {comment.kind}[{codes}]{reason}")

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import attrs
 
-from flowgraph.model.checkpoint import BATCH, FOR_EACH, LISTEN, MAP
+from flowgraph.model.checkpoint import BATCH, EXECUTE_WORKFLOW, FOR_EACH, LISTEN, MAP, START_WORKFLOW
 from flowgraph.model.graph import Node
 
 _GIVEN_ALIKE = {"key": "None", "batch_size": "20", "at_most_once": "False", "detached": "False", "returns": "None"}
@@ -24,6 +24,8 @@ _EVENT = "events that were sent under the old name are not taken any more"
 _RETURNS = "saved results are read as what it is now; one that does not fit pauses its run"
 _ONCE = "an attempt that is under way as the code changes may run twice"
 _NOT_ONCE = "an attempt that a crash cuts off runs again"
+_CHILD = "a child run that has started stays as it is; one that has not is of the other workflow"
+_CHILDREN = (EXECUTE_WORKFLOW, START_WORKFLOW)
 _DETACHED = "child runs that are under way stay as they were started"
 
 
@@ -40,6 +42,9 @@ class OptionChange:
 
 def changed_options(old: Node, new: Node) -> Iterator[OptionChange]:
     """The options that differ between two nodes of one kind."""
+    children = [one.arguments[0] if one.kind in _CHILDREN and one.arguments else "" for one in (old, new)]
+    if children[0] != children[1]:
+        yield OptionChange("workflow", children[0], children[1], _CHILD)
     for option in dict.fromkeys((*old.options, *new.options)):
         was, now = _value(old, option), _value(new, option)
         if was != now:
