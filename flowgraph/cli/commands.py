@@ -179,7 +179,7 @@ def lint(**options: Any) -> int:
 @_store_option
 @click.option("--watch", is_flag=True, help="Draw again every second, until the run ends or Ctrl-C.")
 @click.option("--fail-if-changed", is_flag=True, help="Exit with 1 if a file is not what it was: for CI and hooks.")
-@click.option("--depth", type=click.IntRange(1), metavar="N", help="Close what is inside more than N frames.")
+@click.option("--depth", type=click.IntRange(0), metavar="N", help="Close what is inside more than N frames.")
 @click.option("--focus", metavar="STEP", help="Show only what is near a step.")
 @click.option("--hops", type=click.IntRange(0), default=2, show_default=True, metavar="N", help="How near.")
 @click.option("--data", is_flag=True, help="Show which step's result goes to which.")

@@ -26,7 +26,7 @@ def dot_of(picture: Picture, *, legend: bool = False) -> str:
     >>> dot_of(Picture("w", "1 step", (Shape("1", "step", (("a", False),)),), ())).splitlines()[0]
     'digraph w {'
     """
-    made = graphviz.Digraph(clean(picture.title) or None)
+    made = graphviz.Digraph(re.sub(r"\W", "_", picture.title) or None)
     made.attr(label=_title(picture), **theme.GRAPH)
     made.attr("node", **theme.NODE)
     made.attr("edge", **theme.EDGE)

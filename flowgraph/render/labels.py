@@ -15,19 +15,23 @@ _MOST_LINES = 4
 
 
 def clean(text: str) -> str:
-    r"""Text that XML can hold: control characters and halves of characters are shown as a question mark.
+    r"""Text on one line that XML can hold: control characters and halves of characters are shown as a question mark.
 
-    >>> clean("a\x00b\ud800")
-    'a?b?'
+    >>> clean("a\x00b\ud800\tc")
+    'a?b? c'
     """
-    return "".join(
-        "?" if unicodedata.category(letter) in ("Cc", "Cs", "Cn") and letter != "\n" else letter for letter in text
-    )
+    return "".join(map(_shown, text))
+
+
+def _shown(letter: str) -> str:
+    if letter in "\t\r\n":
+        return " "
+    return "?" if unicodedata.category(letter) in ("Cc", "Cs", "Cn") else letter
 
 
 def safe(text: str) -> str:
     """Text inside a label, in which nothing is markup."""
-    return html.escape(clean(text).replace("\n", " "), quote=True).replace("&#x27;", "&#39;")
+    return html.escape(clean(text), quote=True).replace("&#x27;", "&#39;")
 
 
 def broken(title: Title, widest: int = WIDEST) -> list[Title]:

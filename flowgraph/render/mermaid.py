@@ -47,7 +47,7 @@ def mermaid_of(picture: Picture) -> str:
 
 
 def _title(picture: Picture) -> str:
-    quoted = clean(picture.title).replace("\\", "\\\\").replace('"', '\\"').replace("\n", " ")
+    quoted = clean(picture.title).replace("\\", "\\\\").replace('"', '\\"')
     return f'---\ntitle: "{quoted}"\n---'
 
 
@@ -98,6 +98,5 @@ def _line(line: Line) -> str:
 def _escaped(text: str) -> str:
     """Text in which nothing has a meaning to Mermaid, Markdown or HTML."""
     return "".join(
-        letter if letter.isalnum() or letter in " .,:·…-_=+/()[]{}'?!" else f"#{ord(letter)};"
-        for letter in clean(text).replace("\n", " ")
+        letter if letter.isalnum() or letter in " .,:·…-_=+/()[]{}'?!" else f"#{ord(letter)};" for letter in clean(text)
     )

@@ -45,8 +45,8 @@ class _Sketch:
         found: dict[str, str] = {}
         for node in self._graph.nodes:
             around = list(self._outline.around(node.id))
-            closed = around[: len(around) - depth + 1] if depth is not None and len(around) >= depth else []
-            found[node.id] = closed[-1] if closed else node.id
+            is_inside = depth is not None and len(around) > depth
+            found[node.id] = around[-1 - (depth or 0)] if is_inside else node.id
         return found
 
     def picture(self) -> Picture:

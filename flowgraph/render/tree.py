@@ -12,6 +12,9 @@ from flowgraph.render.outline import Outline
 from flowgraph.render.picture import Picture, Shape
 
 _UNTOLD = frozenset({"start", "end", "join"})
+_LAST = frozenset({"no", "else", "otherwise"})
+"""Arms that are nothing are not told where they are only what is left."""
+
 _MARKS = {
     "done": "ok", "running": "..", "failed": "!!", "retrying": "re", "sleeping": "zz", "listening": "<-",
     "waiting": "..", "not-run": "  ",
@@ -57,7 +60,7 @@ class _Tree:
         shape = self._shapes.get(node.id)
         if shape is None:
             return []
-        title = clean(shape.text).replace("\n", " ")
+        title = clean(shape.text)
         match node.kind:
             case "branch":
                 return [
@@ -91,7 +94,7 @@ class _Tree:
             inside = self.entries(node, label)
             if inside:
                 yield _Entry(f"{label}:", "", inside)
-            elif (way := self._way_out(node, label)) is not None:
+            elif label not in _LAST and (way := self._way_out(node, label)) is not None:
                 yield _Entry(f"{label}: {way}", "", [])
 
     def _way_out(self, node: Node, label: str) -> str | None:

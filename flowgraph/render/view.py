@@ -14,9 +14,8 @@ _PLACES = ("{path}", "{abs}", "{line}", "{name}", "{workflow}")
 
 
 def _count(_: object, attribute: attrs.Attribute[Any], value: Any) -> None:
-    least = 1 if attribute.name == "depth" else 0
-    if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < least):
-        raise InvalidOption(attribute.name, value, f"it is a whole number of {least} or more")
+    if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < 0):
+        raise InvalidOption(attribute.name, value, "it is a whole number of 0 or more")
 
 
 def _theme(_: object, __: object, value: str) -> None:

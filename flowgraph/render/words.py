@@ -67,7 +67,8 @@ def title_of(node: Node) -> Title:
         return _cut(tuple(name_parts(node.name)), _LONGEST_NAME)
     match node.kind:
         case "fail" | "abort":
-            return _cut(((f"{node.kind} ", False), *_message(node)), LONGEST * 2)
+            message = _message(node)
+            return _cut(((f"{node.kind} " if message else node.kind, False), *message), LONGEST * 2)
         case "try" | "finally":
             return ((node.kind, False),)
         case "start" | "end":
@@ -78,6 +79,8 @@ def title_of(node: Node) -> Title:
 def _message(node: Node) -> Title:
     """Why a run fails or is aborted, with its holes."""
     text = " ".join(map(_plain, node.arguments[:1]))
+    if not text:
+        return ()
     try:
         found = ast.parse(text, mode="eval").body
     except (SyntaxError, ValueError, MemoryError, RecursionError):
