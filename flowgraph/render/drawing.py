@@ -7,9 +7,11 @@ import os
 import re
 import tempfile
 from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 
 from flowgraph.errors import GraphvizError, InvalidOption
+from flowgraph.model import RunRecord
 from flowgraph.model.graph import Graph
 from flowgraph.render.picture import Picture
 from flowgraph.render.sketch import sketch
@@ -93,11 +95,12 @@ def image_size(file: Path) -> str:
     return "" if found is None else f"{int(found[1])} x {int(found[2])}"
 
 
-def bundle_of(graph: Graph) -> dict[str, str]:
-    """A graph by media type, as notebooks show it: an SVG where Graphviz is there, and the text tree."""
-    bundle = {"text/plain": text_of(graph)}
+def bundle_of(graph: Graph, record: RunRecord | None = None) -> dict[str, str]:
+    """A graph, or a run on it, as notebooks show it: by media type, an SVG if Graphviz is there, and the text tree."""
+    course = None if record is None else Course(graph, record, datetime.now(UTC))
+    bundle = {"text/plain": text_of(graph, None, course)}
     with suppress(GraphvizError):
-        bundle["image/svg+xml"] = draw(graph).decode().partition("?>\n")[2]
+        bundle["image/svg+xml"] = draw(graph, "svg", None, course).decode().partition("?>\n")[2]
     return bundle
 
 

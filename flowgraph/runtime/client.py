@@ -115,6 +115,12 @@ class Run(Generic[T_co]):
         answer = await self._client._journal.commit(Cancel(self.id, self._client._clock.now_us()))
         self._client._check_ended(self.id, answer)
 
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
+        """The run as notebooks show it: a picture of how far it has come."""
+        from flowgraph.runtime.showing import bundle_of_run
+
+        return bundle_of_run(self._client._url, self.id, repr(self))
+
     def __repr__(self) -> str:
         return f"<run {self.id!r} of {self.workflow!r}>"
 

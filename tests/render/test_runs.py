@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from flowgraph import Client, NonRetryable, Run, RunStatus, Runtime, StepFailed, step, workflow
@@ -115,3 +116,24 @@ def test_what_did_not_run_is_dimmed_and_dashed() -> None:
     before, _ = pictures()
     values = before.nodes[before.named("approve")]
     assert (values["color"], "dashed" in values["style"]) == ("#d0d7de", True)
+
+
+def test_notebooks_show_a_run(tmp_path: Path) -> None:
+    async def main() -> dict[str, str]:
+        async with Runtime(f"sqlite:///{tmp_path}/runs.db", workflows=[order], clock=VirtualClock()) as runtime:
+            run = await runtime.start(order, 50, [1])
+            while await run.status() is not RunStatus.LISTENING:
+                await asyncio.sleep(0.005)
+            return run._repr_mimebundle_()
+
+    bundle = asyncio.run(main())
+    assert "<- delivered" in bundle["text/plain"]
+    assert 'class="node listen listening"' in bundle["image/svg+xml"]
+
+
+def test_a_run_in_memory_shows_its_handle() -> None:
+    async def main() -> dict[str, str]:
+        async with Runtime("sqlite:///:memory:", workflows=[order], clock=VirtualClock()) as runtime:
+            return (await runtime.start(order, 50, [1]))._repr_mimebundle_()
+
+    assert list(asyncio.run(main())) == ["text/plain"]
