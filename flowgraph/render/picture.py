@@ -26,7 +26,7 @@ class Shape:
         tooltip: all of what the title shortens, and the handler's first line of documentation.
         link: where it leads to; "" for nowhere.
         state: what a run has made of it; "" where no run is drawn.
-        note: of a run, the attempts, counts and durations.
+        note: how many steps are inside; of a run, its attempts, counts and durations.
     """
 
     id: str

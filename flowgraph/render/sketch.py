@@ -77,16 +77,15 @@ class _Sketch:
 
     def _shape(self, node: Node, *, is_closed: bool) -> Shape:
         look = "child" if child_of(node) is not None else node.kind
-        detail = detail_of(node)
+        contains = ""
         below = self._outline.steps_below(node) if node.id in self._outline.members else 0
         if below and (node.is_step or is_closed):
             contains = f"contains {below} step{'' if below == 1 else 's'}{' [+]' if is_closed else ''}"
-            detail = f"{detail} · {contains}" if detail else contains
-        shape = Shape(node.id, look, title_of(node), detail, tooltip_of(node), self._link(node))
+        shape = Shape(node.id, look, title_of(node), detail_of(node), tooltip_of(node), self._link(node), note=contains)
         if self._course is None:
             return shape
         state = self._course.state_of(node)
-        return attrs.evolve(shape, state=state.state, note=state.note)
+        return attrs.evolve(shape, state=state.state, note=state.note or contains)
 
     def _link(self, node: Node) -> str:
         child = child_of(node)

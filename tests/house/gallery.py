@@ -21,7 +21,7 @@ PICTURES = {
     "fulfil_order": ("order_fulfilment.py", View()),
     "ship_parcel": ("order_fulfilment.py", View()),
     "approval": ("approval.py", View()),
-    "approval-data": ("approval.py", View(data=True, legend=True)),
+    "data_pipeline-data": ("data_pipeline.py", View(data=True, legend=True)),
     "library_census": ("library_census.py", View()),
 }
 
