@@ -130,7 +130,7 @@ def _finding(
     rule, severity = RULES[meeting.code]
     return Diagnostic(
         meeting.code, rule, severity, message, path, span.line, span.column, span.end_line, span.end_column,
-        control.workflow, meeting.second.path, help_, tuple(related),
+        control.workflow, meeting.second.written, help_, tuple(related),
     )  # fmt: skip
 
 

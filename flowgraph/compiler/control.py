@@ -100,7 +100,8 @@ class Point:
         region: the number of the point that it is directly inside: a step, loop, try, fork, branch, handler or finally.
         arm: on which of a branch's ways it is, as the edge there is labelled; "else" for the else of a loop or a try.
         scope: the number of the step whose handler it is in; None for the workflow's own points.
-        path: a step's path.
+        path: a step's path, with the names that it has in its call.
+        written: the same with the names as they are written, which all calls of a helper share.
         options: a step's options.
         handler: a step's handler, as it is written.
         arguments: what a step is given by position behind its name and its handler, as it is written.
@@ -128,6 +129,7 @@ class Point:
     calls: tuple[CallSite, ...]
     branches: tuple[tuple[int, int], ...]
     path: str = ""
+    written: str = ""
     options: dict[str, str] = attrs.field(factory=dict)
     handler: str = ""
     arguments: tuple[str, ...] = ()

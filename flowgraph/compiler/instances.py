@@ -22,6 +22,7 @@ def name_instances(points: Sequence[Point]) -> None:
     instances = _Instances(points)
     for point in points:
         if point.path:
+            point.written = point.path
             name = instances.of(point.template, point.holes) if point.template is not None else None
             point.path = _below(points, point) + ("" if name is None else name.path)
             point.name = point.name if name is None else str(name)

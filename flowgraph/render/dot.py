@@ -79,6 +79,8 @@ def _attributes(shape: Shape) -> dict[str, str]:
 def _stated(shape: Shape, found: dict[str, str]) -> dict[str, str]:
     """The look of a run's state. What did not run is dimmed and dashed; what has no border keeps none."""
     state = dict(theme.STATES[shape.state])
+    if shape.look == "unplanned":
+        return {}
     if found.get("shape") == "plaintext":
         state = {key: value for key, value in state.items() if key == "fontcolor"}
     elif shape.look in ("start", "end", "fork", "join"):

@@ -7,7 +7,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from flowgraph import Client, NonRetryable, Run, RunStatus, Runtime, StepFailed, step, workflow
+import attrs
+
+from flowgraph import Client, NonRetryable, Run, RunRecord, RunStatus, Runtime, StepFailed, StepRecord, step, workflow
 from flowgraph.render import Course
 from flowgraph.testing import VirtualClock
 from tests.render.pictures import Drawn, drawn
@@ -137,3 +139,19 @@ def test_a_run_in_memory_shows_its_handle() -> None:
             return (await runtime.start(order, 50, [1]))._repr_mimebundle_()
 
     assert list(asyncio.run(main())) == ["text/plain"]
+
+
+def test_a_step_that_the_graph_does_not_know_is_drawn_beside_it() -> None:
+    async def main() -> RunRecord:
+        async with Runtime("sqlite:///:memory:", workflows=[order], clock=VirtualClock()) as runtime:
+            return await (await runtime.start(order, 1, [])).describe()
+
+    steps = (
+        StepRecord("surprise", "surprise", "step", "completed", 1, None, None, planned=False),
+        StepRecord("validate", "validate", "step", "completed", 1, None, None, node="2", planned=True),
+    )
+    record = attrs.evolve(asyncio.run(main()), steps=steps)
+    picture = drawn(order.graph, course=Course(order.graph, record, datetime.now(UTC)))
+    unplanned = picture.nodes[picture.named("surprise")]
+    assert (unplanned["class"], unplanned["color"]) == ("unplanned done", "#cf222e")
+    assert "dashed" in unplanned["style"]
