@@ -9,6 +9,7 @@ import attrs
 
 from flowgraph.model import RunRecord, StepRecord
 from flowgraph.model.graph import Edge, Graph, Node
+from flowgraph.model.plan import UNPLANNED, Plan
 
 NOT_RUN = "not-run"
 _WAITS = {"sleep": "sleeping", "listen": "listening", "workflow": "waiting", "retry": "retrying"}
@@ -39,16 +40,18 @@ class Course:
         self._handlers = {node.id for node in graph.nodes if node.kind == "handler"}
         self.unplanned: list[tuple[str, NodeState]] = []
         """The steps that the graph does not know, by their paths."""
-        self._take(record.steps)
+        self._take(record.steps, Plan(graph.nodes))
         self._mark(record)
 
-    def _take(self, records: Iterable[StepRecord]) -> None:
+    def _take(self, records: Iterable[StepRecord], plan: Plan) -> None:
+        """Bind steps to nodes by their paths: a run that changed its graph has the nodes of another one in its rows."""
         for record in records:
-            if record.node:
-                self._records.setdefault(record.node, []).append(record)
-            elif record.planned is False:
+            node = plan.node(record.path, record.kind)
+            if node == UNPLANNED:
                 self.unplanned.append((record.path, self._told([record])))
-            self._take(record.children)
+            else:
+                self._records.setdefault(node, []).append(record)
+            self._take(record.children, plan)
 
     def _mark(self, record: RunRecord) -> None:
         """Note where the run has come past: what lies between two steps that have begun, on a way that it can take."""
@@ -97,10 +100,10 @@ class Course:
         """What has become of a node."""
         records = self._records.get(node.id)
         if records:
-            return self._told(records)
+            return self._told(records, node.options.get("max_attempts", ""))
         return NodeState("done" if node.id in self._entered and not node.is_step else NOT_RUN)
 
-    def _told(self, records: list[StepRecord]) -> NodeState:
+    def _told(self, records: list[StepRecord], most: str = "") -> NodeState:
         whole = [record for record in records if not record.path.endswith("]")] or records
         items = [record for one in whole for record in one.children if record.path.endswith("]")]
         states = [self._state(record) for record in whole]
@@ -110,7 +113,7 @@ class Course:
             notes.append(f"{sum(one.state == 'completed' for one in items)}/{len(items)}")
         attempts = max((record.attempts for record in whole), default=0)
         if state == "retrying" or attempts > 1:
-            notes.append(f"attempt {attempts + (state == 'retrying')}")
+            notes.append(f"attempt {attempts + (state == 'retrying')}{f'/{most}' if most.isdigit() else ''}")
         if (taken := self._seconds(whole)) is not None:
             notes.append(_lasting(taken))
         return NodeState(state, " · ".join(notes))

@@ -61,25 +61,20 @@ class _Tree:
         if shape is None:
             return []
         title = clean(shape.text)
+        detail = clean(" · ".join(part for part in (shape.detail, shape.note) if part))
         match node.kind:
             case "branch":
-                return [
-                    _Entry(
-                        self._marked(shape, f"if {title}" if self._is_if(node) else f"match {title}".strip()),
-                        "",
-                        list(self._arms(node)),
-                    )
-                ]
+                head = f"if {title}" if self._is_if(node) else f"match {title}" if title else "if"
+                return [_Entry(self._marked(shape, head), "", list(self._arms(node)))]
             case "loop" | "try":
-                entry = _Entry(self._marked(shape, title), shape.detail, self.entries(node, ""))
+                entry = _Entry(self._marked(shape, title), detail, self.entries(node, ""))
                 rest = self.entries(node, "else")
                 return [entry, *([_Entry("else", "", rest)] if rest else [])]
             case "fork":
                 return [
                     _Entry(self._marked(shape, "side by side" if title == "gather" else title), "", self.entries(node))
                 ]
-        detail = " · ".join(part for part in (shape.detail, shape.note) if part)
-        return [_Entry(self._marked(shape, title), clean(detail), self.entries(node))]
+        return [_Entry(self._marked(shape, title), detail, self.entries(node))]
 
     @staticmethod
     def _marked(shape: Shape, title: str) -> str:

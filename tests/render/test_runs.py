@@ -40,7 +40,7 @@ async def order(amount: int, items: list[int]) -> str:
         await step("charge", refuse)
     except StepFailed:
         await step("release", work)
-    await step("stumble", stumble)
+    await step("stumble", stumble, max_attempts=7)
     await step.map("ship", work, items)
     await step(NAMES["late"], work)
     await step.listen("delivered")
@@ -91,7 +91,7 @@ def test_counts_and_attempts_are_told() -> None:
     texts = {before._end(name): before.text(name) for name in before.nodes}
     assert "×3" in texts["reserve-{item}"]
     assert "3/3" in texts["ship"]
-    assert "attempt 3" in texts["stumble"]
+    assert "attempt 3/7" in texts["stumble"]
 
 
 def test_the_way_that_was_taken_is_thick_and_no_other() -> None:
@@ -147,11 +147,11 @@ def test_a_step_that_the_graph_does_not_know_is_drawn_beside_it() -> None:
             return await (await runtime.start(order, 1, [])).describe()
 
     steps = (
-        StepRecord("surprise", "surprise", "step", "completed", 1, None, None, planned=False),
+        StepRecord("surprise", "validate/surprise", "step", "completed", 1, None, None, planned=False),
         StepRecord("validate", "validate", "step", "completed", 1, None, None, node="2", planned=True),
     )
     record = attrs.evolve(asyncio.run(main()), steps=steps)
     picture = drawn(order.graph, course=Course(order.graph, record, datetime.now(UTC)))
-    unplanned = picture.nodes[picture.named("surprise")]
+    unplanned = picture.nodes[picture.named("validate/surprise")]
     assert (unplanned["class"], unplanned["color"]) == ("unplanned done", "#cf222e")
     assert "dashed" in unplanned["style"]
