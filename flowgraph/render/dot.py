@@ -9,9 +9,9 @@ import graphviz
 
 from flowgraph.model.graph import STEP_KINDS
 from flowgraph.render import theme
-from flowgraph.render.labels import broken, clean, plain_label, safe, step_label
+from flowgraph.render.labels import broken, clean, plain_label, points_of, safe, step_label
 from flowgraph.render.legend import legend_rows
-from flowgraph.render.picture import Frame, Line, Picture, Shape
+from flowgraph.render.picture import Frame, Line, Picture, Shape, Title
 
 _MONO_WIDTH = 5.4
 """Points of one character of Courier in 9 points."""
@@ -65,6 +65,7 @@ def _attributes(shape: Shape) -> dict[str, str]:
     found = dict(theme.LOOKS[shape.look])
     if "label" not in found:
         found.update(_label(shape))
+        found.update(_room(shape, found))
     found["class"] = " ".join(part for part in (shape.look, shape.state) if part)
     found["id"] = name_of(shape.id)
     if shape.tooltip:
@@ -74,6 +75,19 @@ def _attributes(shape: Shape) -> dict[str, str]:
     if shape.state:
         found.update(_stated(shape, found))
     return found
+
+
+def _room(shape: Shape, found: dict[str, str]) -> dict[str, str]:
+    """The least width of what has other letters than ASCII."""
+    small = [line for line in (shape.detail, shape.note) if line]
+    texts = [*((text, 11.0) for text in map(_text, broken(shape.title))), *((line, 9.0) for line in small)]
+    if "fixedsize" in found or all(text.replace("·", "").isascii() for text, _ in texts):
+        return {}
+    return {"width": f"{(max(points_of(text, size) for text, size in texts) + 24) / 72:.2f}"}
+
+
+def _text(line: Title) -> str:
+    return "".join(text for text, _ in line)
 
 
 def _stated(shape: Shape, found: dict[str, str]) -> dict[str, str]:
@@ -105,7 +119,7 @@ def _diamond(shape: Shape) -> dict[str, str]:
     lines = broken(shape.title, _WIDE)
     if not shape.text:
         return {"label": "", "width": "0.3", "height": "0.3", "fixedsize": "true"}
-    wide = max(sum(len(text) for text, _ in line) for line in lines) * _MONO_WIDTH
+    wide = max(max(len(text) * _MONO_WIDTH, points_of(text, 9)) for text in map(_text, lines))
     high = 11.0 * len(lines)
     height = 22 + 2.0 * high
     width = max(wide / (1 - high / height) + 4, 40)
