@@ -10,7 +10,7 @@ GRAPH = {
     "newrank": "true",
     "compound": "true",
     "nodesep": "0.30",
-    "ranksep": "0.32",
+    "ranksep": "0.2",
     "pad": "0.15",
     "fontname": SANS,
     "fontsize": "11",
@@ -27,7 +27,7 @@ NODE = {
     "fontsize": "11",
     "fontcolor": TEXT,
     "penwidth": "1.1",
-    "margin": "0.16,0.07",
+    "margin": "0.16,0.035",
     "height": "0.3",
 }
 EDGE = {

@@ -65,7 +65,7 @@ class Ways:
     def _is_untold(self, edge: Edge) -> bool:
         """Tell whether an edge is left out, since the shapes say it already."""
         source, target = self._graph.node(edge.source), self._graph.node(edge.target)
-        if source.kind in TERMINAL and target.kind == "end":
+        if source.kind in TERMINAL and target.kind in ("end", "join"):
             return True
         if edge.kind != "exception" or source.kind in TERMINAL:
             return False

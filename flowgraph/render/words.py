@@ -126,7 +126,8 @@ def _work(node: Node) -> str:
         return f"workflow {child}" if node.kind == EXECUTE_WORKFLOW else f"start workflow {child}"
     word = _WORDS.get(node.kind)
     if word is None:
-        return _handler(node.handler)
+        handler = _handler(node.handler)
+        return "" if handler.replace("_", "-") == node.name.replace("_", "-") else handler
     given = next(iter(node.arguments), node.options.get("items") or node.options.get("duration") or "")
     return f"{word} {_plain(given)}".strip()
 
