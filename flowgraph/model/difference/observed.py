@@ -78,8 +78,8 @@ def _kinds(done: Done) -> tuple[str, ...]:
 def observed(run: OpenRun, new: Graph) -> Graph:
     """A graph of the steps that a run has begun, without ways between them, for a run whose own graph is not known.
 
-    A step that the new graph has is called as it is there, so that ``page-3`` is ``page-{n}``, has its options, and is in
-    the loops whose variables are in its name.
+    A step that the new graph has is called as it is there, so that ``page-3`` is ``page-{n}``, has its options, and is
+    in the loops whose variables are in its name.
     """
     lookup, nodes = Lookup(new), _Nodes()
     for done in run.steps:
