@@ -80,8 +80,10 @@ class Project:
         if file not in self._units:
             self._units[file] = None
             try:
-                content = file.read_bytes()
+                content = file.read_bytes() if file.is_file() else None  # A pipe would be waited for.
             except OSError:
+                content = None
+            if content is None:
                 self.read[str(file)] = None
                 return None
             self.read[str(file)] = digest(content)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from flowgraph.lint.settings import BadSettings, Settings
+from flowgraph.lint.sources import Sources
 
 _LISTS = ("select", "extend-select", "ignore", "exclude", "extend-io")
 _KEYS = (*_LISTS, "per-file-ignores")
@@ -33,15 +34,17 @@ def _nearest(paths: Sequence[str]) -> Path | None:
         return None
     for folder in (above, *above.parents):
         file = folder / "pyproject.toml"
-        if file.is_file():
+        if file.exists() and not file.is_dir():
             return file
     return None
 
 
 def _table(file: Path) -> dict[str, Any]:
     try:
-        text = file.read_text(encoding="utf-8")
-    except (OSError, ValueError) as error:
+        text = Sources().read(str(file)).decode()
+    except OSError as error:
+        raise BadSettings(str(file), f"it cannot be read: {error.strerror or error}") from None
+    except ValueError as error:
         raise BadSettings(str(file), f"it cannot be read: {error}") from None
     if "flowgraph" not in text:
         return {}

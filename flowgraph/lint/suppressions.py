@@ -16,13 +16,22 @@ from typing import Any
 
 import attrs
 
-_HINT = re.compile(rb"#\s*(?:flowgraph[:\s]|noqa)", re.IGNORECASE)
+from flowgraph.lint.misspelt import is_misspelt
+
+_HINT = re.compile(rb"#\s*(?:flow-?graph|noqa)|#[^\n#]*\bFG\d", re.IGNORECASE)
+_PART = re.compile(r"#(?:[^#]|#(?=\d))*")
+"""A comment in a comment; ``#12`` is the number of an issue."""
+
 _IGNORE = re.compile(
-    r"#\s*flowgraph(?:\s*:\s*|\s+(?=ignored?(?:[-_]file)?\s*\[))(?P<kind>ignored?(?:[-_]file)?)\b\s*"
-    r"(?:\[(?P<codes>[^\]]*)\])?[ \t:,-]*(?P<reason>[^#]*)",
+    r"#\s*flowgraph(?:\s*:\s*|\s+)(?P<kind>ignored?(?:[-_]file)?)\s*\[(?P<codes>[^\]]*)\][ \t:,-]*(?P<reason>.*)",
     re.IGNORECASE,
 )
-_NOQA = re.compile(r"#\s*noqa\b(?::\s*(?P<codes>[A-Z]+\d+(?:[\s,]+[A-Z]+\d+)*)(?P<reason>[^#]*))?", re.IGNORECASE)
+_WITHOUT_CODES = re.compile(
+    r"#\s*flowgraph\s*:\s*(?P<kind>ignore(?:-file)?)(?![-\w(])[ \t:,-]*(?P<reason>.*)", re.IGNORECASE
+)
+_NOQA = re.compile(
+    r"#\s*noqa\b(?:\s*:\s*(?P<codes>[A-Z]+\d+(?:[\s,]+[A-Z]+\d+)*)[ \t:,-]*(?P<reason>.*))?", re.IGNORECASE
+)
 _OURS = "FG"
 
 
@@ -31,10 +40,10 @@ class Comment:
     """One comment that accepts findings.
 
     Attributes:
-        kind: ``ignore``, ``ignore-file`` or ``noqa``.
+        kind: ``ignore``, ``ignore-file`` or ``noqa``; ``misspelt`` where it is meant to be one of them and is none.
         codes: what it accepts, as it is written; nothing for a ``noqa`` that accepts all.
         foreign: the codes of other tools in a ``noqa``.
-        reason: what stands behind.
+        reason: what stands behind; all of a misspelt one.
         line: where it is.
         begins: the column behind the code before it.
         column: its first character.
@@ -111,26 +120,31 @@ def _tokens(text: str) -> Iterator[tokenize.TokenInfo]:
 
 def _comments_in(token: tokenize.TokenInfo, whole: str) -> Iterator[Comment]:
     """The comments that one comment consists of: ``# noqa: E501 # flowgraph: ignore[FG101]``."""
-    for found in _IGNORE.finditer(token.string):
-        codes = tuple(re.findall(r"[^\s,]+", found["codes"] or ""))
-        kind = "ignore-file" if found["kind"].lower().endswith("file") else "ignore"
-        yield _comment(token, whole, found, kind, codes, found["reason"].strip())
-    for found in _NOQA.finditer(token.string):
-        codes = tuple(re.findall(r"[A-Z]+\d+", (found["codes"] or "").upper()))
-        ours = tuple(code for code in codes if code.startswith(_OURS))
-        if ours or not codes:
-            comment = _comment(token, whole, found, "noqa", ours, (found["reason"] or "").strip())
-            yield attrs.evolve(comment, foreign=tuple(code for code in codes if code not in ours))
+    for part in _PART.finditer(token.string):
+        text = part[0].rstrip()
+        if (found := _IGNORE.match(text) or _WITHOUT_CODES.match(text)) is not None:
+            codes = tuple(re.findall(r"[^\s,]+", found.groupdict().get("codes", "")))
+            kind = "ignore-file" if found["kind"].lower().endswith("file") else "ignore"
+            yield _comment(token, whole, part, kind, codes, found["reason"])
+        elif (found := _NOQA.match(text)) is not None:
+            codes = tuple(re.findall(r"[A-Z]+\d+", (found["codes"] or "").upper()))
+            ours = tuple(code for code in codes if code.startswith(_OURS))
+            if ours or not codes:
+                comment = _comment(token, whole, part, "noqa", ours, found["reason"] or "")
+                yield attrs.evolve(comment, foreign=tuple(code for code in codes if code not in ours))
+        elif is_misspelt(text):
+            yield _comment(token, whole, part, "misspelt", (), text)
 
 
 def _comment(
-    token: tokenize.TokenInfo, whole: str, found: re.Match[str], kind: str, codes: tuple[str, ...], reason: str
+    token: tokenize.TokenInfo, whole: str, part: re.Match[str], kind: str, codes: tuple[str, ...], reason: str
 ) -> Comment:
     line, offset = token.start
-    start = offset + found.start()
-    before, end = whole[:start].rstrip(), start + len(found[0].rstrip())
+    start = offset + part.start()
+    before, end = whole[:start].rstrip(), start + len(part[0].rstrip())
     alone = not before and not whole[end:].strip()
-    return Comment(kind, codes, reason, line, len(before) + 1, start + 1, end + 1, line, line, alone)
+    begins = len(before) if before else start
+    return Comment(kind, codes, reason, line, begins + 1, start + 1, end + 1, line, line, alone)
 
 
 def _stretched(comment: Comment, extents: Sequence[tuple[int, int]]) -> Comment:

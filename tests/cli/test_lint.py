@@ -81,11 +81,20 @@ def test_what_cannot_be_meant_is_refused_in_one_line(here: Here, arguments: list
     assert done.sentence.startswith(sentence)
 
 
-def test_a_bad_setting_is_refused_in_one_line(here: Here) -> None:
-    Path("pyproject.toml").write_text("[tool.flowgraph.lint]\nselekt = []\n")
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("[tool.flowgraph.lint]\nselekt = []\n", "[tool.flowgraph.lint] has the unknown key 'selekt'"),
+        ("[tool.flowgraph]\nlint = 3\n", "[tool.flowgraph.lint] is 3, not a table"),
+        ("[tool]\nflowgraph = 1\n", "[tool.flowgraph] is 1, not a table"),
+        ("tool = 'flowgraph'\n", "[tool] is 'flowgraph', not a table"),
+    ],
+)
+def test_a_bad_setting_is_refused_in_one_line(here: Here, text: str, sentence: str) -> None:
+    Path("pyproject.toml").write_text(text)
     done = here("lint")
-    assert done.code == 2
-    assert "pyproject.toml: [tool.flowgraph.lint] has the unknown key 'selekt'" in done.sentence
+    assert (done.code, done.out) == (2, "")
+    assert f"pyproject.toml: {sentence}" in done.sentence
 
 
 def test_options_come_before_the_settings_of_the_project(here: Here) -> None:

@@ -77,6 +77,15 @@ def test_what_is_no_file_is_a_finding_and_is_not_waited_for(project: Project) ->
     assert [one.path for one in project.lint("link.py").findings] == ["link.py"]
 
 
+@pytest.mark.parametrize("cache", [None, Path("kept")])
+def test_a_pipe_that_is_imported_is_not_waited_for(project: Project, cache: Path | None) -> None:
+    project.write(flow=f"from helpers import help_me\n{TWICE}    await help_me()\n", helpers="async def help_me(): ...")
+    assert [one.code for one in project.lint("flow.py", cache=cache).findings] == ["FG101"]
+    Path("helpers.py").unlink()
+    os.mkfifo("helpers.py")
+    assert [one.code for one in project.lint("flow.py", cache=cache).findings] == ["FG101"]
+
+
 def test_a_folder_that_is_called_like_a_file_is_a_folder(project: Project) -> None:
     project.put("shop.py/flow.py", TWICE)
     os.mkfifo("pipe.py")

@@ -46,6 +46,14 @@ def body_after(body: str) -> str:
         ('    await step("a", f)  # noqa: E501, FG107 why\n', '    await step("a", f)  # noqa: E501 why\n'),
         ('    await step("a", f)  # noqa: FG107 as it was so\n', '    await step("a", f)\n'),
         ('    await step("a", f)  # noqa: FG107 # kept\n', '    await step("a", f) # kept\n'),
+        ('    await step("a", f)  # noqa: FG107, see issue #12\n', '    await step("a", f)\n'),
+        (
+            '    await step("a", f)  # noqa: E501, FG107: why (#12)\n',
+            '    await step("a", f)  # noqa: E501 why (#12)\n',
+        ),
+        ('    await step("a", f)  # flowgraph: ignore[FG107] see #12\n', '    await step("a", f)\n'),
+        ('    await step("a", f)  # flowgraph: ignore[FG107] why # kept\n', '    await step("a", f) # kept\n'),
+        ('    # flowgraph: ignore[FG107] see #12\n    await step("a", f)\n', '    await step("a", f)\n'),
         ('    await step("a", f)  # flowgraph: ignore[FG107] why\n', '    await step("a", f)\n'),
         ('    # flowgraph: ignore[FG107] why\n    await step("a", f)\n', '    await step("a", f)\n'),
         (

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
 from flowgraph.lint import BadSettings, Settings, all_rules, settings_for
@@ -80,6 +82,7 @@ def test_a_project_that_says_nothing_has_the_defaults(project: Project) -> None:
         ("[tool.flowgraph.lint\n", "it cannot be read: "),
         ("tool = 'flowgraph'", r"\[tool\] is 'flowgraph', not a table"),
         ("[tool]\nflowgraph = 1", r"\[tool.flowgraph\] is 1, not a table"),
+        ("[[tool.flowgraph]]\nlint = 1", r"\[tool.flowgraph\] is \[\{'lint': 1\}\], not a table"),
         (b"# flowgraph \xff", "it cannot be read: "),
     ],
 )
@@ -87,6 +90,18 @@ def test_what_means_nothing_is_refused(project: Project, table: str | bytes, mes
     project.put("pyproject.toml", table)
     with pytest.raises(BadSettings, match=f"pyproject.toml: .*{message}"):
         settings_for(["."])
+
+
+def test_what_is_no_file_is_refused_and_not_waited_for(project: Project) -> None:
+    os.mkfifo(project.folder / "pyproject.toml")
+    with pytest.raises(BadSettings, match=r"pyproject.toml: it cannot be read: it is a pipe, a device or a socket"):
+        settings_for(["."])
+
+
+def test_a_folder_of_that_name_has_no_settings(project: Project) -> None:
+    project.put("pyproject.toml", '[tool.flowgraph.lint]\nselect = ["FG101"]\n')
+    (project.folder / "shop/pyproject.toml").mkdir(parents=True)
+    assert settings_for(["shop"]).select == ("FG101",)
 
 
 @pytest.mark.parametrize(

@@ -33,6 +33,12 @@ def found(project: Project, body: str, head: str = "", settings: Settings = ALL)
         ('await step("", a)  # flowgraph ignore[FG107] why', []),
         ('await step("x", a)  # flowgraph ignored the second one', []),
         ('await step("x", a)  # flowgraph: the library', []),
+        ('await step("", a)  # FlowGraph : Ignore_File [FG107] why', []),
+        ('await step("", a)  # noqa : E501, FG107 why', []),
+        ('await step("", a)  # flowgraph: igonre[FG107] why', ["FG107", "FG903"]),
+        ('await step("", a)  # flow-graph: ignore[FG107] why', ["FG107", "FG903"]),
+        ('await step("", a)  # flowgraph: ignore[FG107 why', ["FG107", "FG903"]),
+        ('await step("", a)  # flowgraph: ignored FG107', ["FG107", "FG903"]),
         ('await step("", a)  # flowgraph: ignore[FG104, FG107] why', ["FG902"]),
         ('await step("", a)  # noqa', []),
         ('await step("", a)  # NOQA: FG107', []),
@@ -134,3 +140,25 @@ def test_comments_in_a_file_with_a_syntax_error_are_not_called_unused(project: P
 def test_a_syntax_error_can_be_accepted(project: Project, code: str) -> None:
     project.write(flow=f"# flowgraph: ignore-file[{code}] a draft\nimport flowgraph\ndef f(:\n")
     assert project.found() == []
+
+
+@pytest.mark.parametrize(
+    ("comment", "message", "help_"),
+    [
+        ("# flowgraph: ignore why", "`flowgraph: ignore` says no code in brackets", "ignore[FG101]"),
+        ("# flowgraph: ignore FG107, FG101", "`flowgraph: ignore` says no code in brackets", "ignore[FG107, FG101]"),
+        ("# flowgraph: ingore[fg107] #2", "`# flowgraph: ingore[fg107] #2` is not understood", "ignore[FG107]"),
+        ("# ruff: noqa: FG107", "`# ruff: noqa: FG107` is not understood", "ignore[FG107]"),
+        ("# flowgraph: ignroe-file[FG107]", "`# flowgraph: ignroe-file[FG107]` is not", "ignore-file[FG107]"),
+        (f"# flowgraph: skip={'x' * 90}", f"`# flowgraph: skip={'x' * 41}…` is not understood", "ignore[FG101]"),
+    ],
+)
+def test_what_is_not_understood_is_shown_with_what_to_write(
+    project: Project, comment: str, message: str, help_: str
+) -> None:
+    project.write(flow=f"import flowgraph\n{comment}\n")
+    [found] = project.lint(settings=ALL).findings
+    assert found.code == "FG903"
+    assert found.message.startswith(message)
+    assert found.message.endswith(", and accepts nothing")
+    assert found.help == f"Write # flowgraph: {help_} and why."

@@ -8,9 +8,10 @@ from functools import lru_cache
 
 import attrs
 
-from flowgraph.compiler import Defined, Flow, FunctionNode, Names, Unit
+from flowgraph.compiler import Defined, Flow, FunctionNode, Names, Unit, words
+from flowgraph.lint.analysis.callbacks import functions_called
+from flowgraph.lint.analysis.evaluated import evaluated
 from flowgraph.lint.module import Module, step_call
-from flowgraph.lint.nodes import children
 from flowgraph.lint.rule import related
 from flowgraph.model.diagnostic import Related
 
@@ -47,7 +48,7 @@ def body_of(flow: Flow) -> Iterator[Spot]:
     """The nodes that a workflow's body evaluates, each function's once, in the order of the source.
 
     Handlers of steps are left out, since they run once and are not replayed, and so are lambdas and nested functions
-    that are not called. Calls lead into functions of the project.
+    that are not called. Calls lead into functions of the project, and into those that `sorted` and the like are given.
     """
     source = flow.source
     seen = {source.node}
@@ -57,33 +58,24 @@ def body_of(flow: Flow) -> Iterator[Spot]:
     while waiting:
         defined, chain = waiting.pop(0)
         names = defined.names.of_function(defined.node, defined.owner)
-        for node in _evaluated(defined.node.body, names, defined.node):
+        for node in evaluated(defined.node.body, names, defined.node):
             yield Spot(node, names, defined.node, chain)
             if not isinstance(node, ast.Call) or len(seen) > _MOST_FUNCTIONS:
                 continue
-            called = names.meaning_of(node.func)
-            if not isinstance(called, Defined) or called.member or called.node in seen:
+            if step_call(node, names, defined.node) is not None:  # The body of a step is no part of the workflow's.
                 continue
-            if step_call(node, names, defined.node) is None:  # The body of a step is no part of the workflow's.
-                seen.add(called.node)
-                waiting.append((called, (*chain, (names.unit, node))))
+            for called in _functions_of(node, names):
+                if called.node not in seen:
+                    seen.add(called.node)
+                    waiting.append((called, (*chain, (names.unit, node))))
 
 
-def _evaluated(body: list[ast.stmt], names: Names, function: FunctionNode) -> Iterator[ast.AST]:
-    """The nodes of a function's own body, in the order of the source."""
-    stack: list[ast.AST] = list(reversed(body))
-    while stack:
-        node = stack.pop()
-        yield node
-        if isinstance(node, FunctionNode | ast.ClassDef):
-            stack += reversed(node.decorator_list)
-            continue
-        if isinstance(node, ast.Lambda):
-            continue
-        skipped: ast.AST | None = None
-        if isinstance(node, ast.Call) and (call := step_call(node, names, function)) is not None:
-            skipped = call.handler
-        stack += [child for child in reversed(children(node)) if child is not skipped]
+def _functions_of(node: ast.Call, names: Names) -> Iterator[Defined]:
+    """The functions of the project that run with a call; what is decorated as a step does not run in the body."""
+    for expression in functions_called(node, names):
+        called = names.meaning_of(expression)
+        if isinstance(called, Defined) and not called.member and words.step_decorator(called) is None:
+            yield called
 
 
 @lru_cache(maxsize=1)

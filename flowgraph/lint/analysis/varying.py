@@ -20,7 +20,7 @@ _FUNCTIONS = listed("""
     builtins.id builtins.hash
     """)
 _MOSTLY_SAME = (
-    "os.environ", "os.getenv", "os.getcwd", "os.getlogin", "os.cpu", "os.process_cpu", "os.times", "pathlib.",
+    "os.environ", "os.getenv", "os.getcwd", "os.getlogin", "os.cpu", "os.process_cpu", "pathlib.",
     "socket.", "platform.", "getpass.getuser", "uuid.getnode",
 )  # fmt: skip
 

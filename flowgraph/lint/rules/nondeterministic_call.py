@@ -6,6 +6,7 @@ import ast
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from flowgraph.lint.analysis.causes import cause_of
 from flowgraph.lint.analysis.origins import called
 from flowgraph.lint.analysis.reach import Spot, spots_of
 from flowgraph.lint.analysis.varying import is_mostly_the_same, varying
@@ -13,7 +14,7 @@ from flowgraph.lint.module import step_call
 from flowgraph.lint.rule import Rule
 
 if TYPE_CHECKING:
-    from flowgraph.lint.module import Module
+    from flowgraph.lint.module import Module, StepCall
     from flowgraph.model.diagnostic import Diagnostic
 
 
@@ -24,8 +25,9 @@ class NondeterministicCall(Rule):
 
     Looks for calls whose result is another one each time, or in each process, in the function of a workflow and in the
     functions that it calls: `time`, `datetime.now`, `random`, `uuid`, `secrets`, `os.environ`, `id`, `hash` and others.
-    Handlers of steps may call them. Those in the name of a step are FG106's, but for what is
-    the same in all processes of a machine.
+    Classes in its body belong to it, and so do functions that `sorted`, `map` and the like are given. Handlers of steps
+    may call them. A name of a step that is another one each time is FG106's; what is the same in all processes of a
+    machine, such as `os.environ`, is told here.
 
     ## Why is this bad?
 
@@ -87,6 +89,16 @@ class NondeterministicCall(Rule):
                 return time.time()
 
             await step("inner", handler)
+            await step("sorted", lambda: sorted("ab", key=lambda _: random.random()))
+            kept = lambda: time.time()
+            await step("kept", kept)
+            await asyncio.gather(*map(draw, range(3)))
+
+            class Receipt:
+                def stamp(self) -> float:
+                    return time.time()
+
+            await step("receipt", Receipt().stamp)
         """,
         """
         # Names of its own, and functions that no workflow calls.
@@ -110,6 +122,12 @@ class NondeterministicCall(Rule):
             random.random()
             id(time)
             await step(f"x-{clock.time()}", work)
+            sorted("ab", key=lambda clock: clock.time())
+            [clock.time() for clock in (time, time)]
+
+            class Own:
+                clock = time
+                now = clock.time()
         """,
     )
     INVALID = (
@@ -186,20 +204,58 @@ class NondeterministicCall(Rule):
         async def other() -> None:
             deadline()
         """,
+        """
+        # What runs in the body as well: classes, defaults, and functions that others call at once.
+        import functools
+        import os
+        import random
+        import time
+        from itertools import groupby
+
+        def load(value: object) -> str:
+            return "x"
+
+        def jitter(value: object) -> float:
+            return random.random()  # FG401
+
+        @workflow
+        async def flow(items: list[str]) -> None:
+            class Receipt(load(time.time())):  # FG401
+                stamp = time.time()  # FG401
+
+                class Inner:
+                    stamp = time.time()  # FG401
+
+            def later(at: float = time.time()) -> None: ...  # FG401
+
+            sorted(items, key=lambda item: random.random())  # FG401
+            items.sort(key=lambda item: random.random())  # FG401
+            min(items, key=lambda item, now=time.time(): now)  # FG401
+            list(map(lambda item: f"{item}-{time.time()}", items))  # FG401
+            list(filter(lambda item: random.random() < 0.5, items))  # FG401
+            functools.reduce(lambda one, other: random.choice([one, other]), items)  # FG401
+            list(groupby(items, lambda item: random.random()))  # FG401
+            max(items, key=jitter)
+            (lambda: time.time())()  # FG401
+            now = lambda: time.time()  # FG401
+            now()
+            await step(f"a-{load(time.time())}", work)  # FG401
+            await step(f"b-{os.getenv('REGION')}", work)  # FG401
+            await step(max(items, key=lambda item: random.random()), work)  # FG401
+        """,
     )
 
     def check(self, module: Module) -> Iterator[Diagnostic]:
         """What the bodies of the file's workflows ask for, in this file and in others."""
         found: list[Diagnostic] = []
-        in_names: set[ast.AST] = set()
+        in_names: dict[ast.AST, StepCall] = {}
         for workflow, spot in spots_of(module):
-            if (
-                isinstance(spot.node, ast.Call)
-                and (step := step_call(spot.node, spot.names, spot.function)) is not None
-            ):
-                in_names.update(ast.walk(step.name_node) if step.name_node is not None else ())
+            in_names.update(_in_name(spot))
             name = varying(spot.node, spot.names)
-            if name is not None and (spot.node not in in_names or is_mostly_the_same(name)):
+            if name is None:
+                continue
+            step = in_names.get(spot.node)
+            if step is None or is_mostly_the_same(name) or not _is_unstable(step, module):
                 found.append(self._varying(workflow, spot, name))
         yield from sorted(found, key=lambda one: (one.path, one.line, one.column))
 
@@ -212,6 +268,18 @@ class NondeterministicCall(Rule):
             help=f"Ask for it in a step, whose result is saved: {_as_step(spot)}.", workflow=workflow,
             related=spot.reasons(),
         )  # fmt: skip
+
+
+def _in_name(spot: Spot) -> dict[ast.AST, StepCall]:
+    """The nodes in the name of the step that a node is, if it is one."""
+    step = step_call(spot.node, spot.names, spot.function) if isinstance(spot.node, ast.Call) else None
+    return {} if step is None or step.name_node is None else dict.fromkeys(ast.walk(step.name_node), step)
+
+
+def _is_unstable(step: StepCall, module: Module) -> bool:
+    """Tell whether FG106 finds the name of a step."""
+    name = step.name_node
+    return name is not None and cause_of(name, step.names, step.function, module.hidden(step.node)) is not None
 
 
 def _as_step(spot: Spot) -> str:

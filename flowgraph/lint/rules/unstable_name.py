@@ -6,21 +6,13 @@ import ast
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-import attrs
-
-from flowgraph.compiler import Defined, Foreign, FunctionNode, Value
-from flowgraph.lint.analysis.durable import own_nodes
-from flowgraph.lint.analysis.varying import is_mostly_the_same, varying
-from flowgraph.lint.module import step_call
+from flowgraph.lint.analysis.causes import cause_of
 from flowgraph.lint.rule import Rule, related
 
 if TYPE_CHECKING:
-    from flowgraph.compiler import Names
+    from flowgraph.lint.analysis.causes import Cause
     from flowgraph.lint.module import Module, StepCall
     from flowgraph.model.diagnostic import Diagnostic
-
-_DEEPEST = 8
-_OF_TEXT = frozenset({"format", "join", "replace", "strftime"})
 
 
 class UnstableName(Rule):
@@ -28,9 +20,10 @@ class UnstableName(Rule):
 
     ## What it does
 
-    Looks at the names of steps for values of `time`, `datetime.now`, `random`, `uuid`, `secrets`, `id()`, `hash()` and
-    the like: in the name itself, in the local and global names that it is made of, and in what functions return that
-    it calls. Values that come out of a step are saved, and are not reported.
+    Looks at the names of steps for values of `time`, `datetime.now`, `random`, `uuid`, `secrets`, `os.getpid`, `id()`,
+    `hash()` and the like: in the name itself, in the local and global names that it is made of, and in what functions
+    return that it calls. Values that come out of a step are saved, and are not reported. What is the same in all
+    processes of a machine, such as `os.environ`, is reported by FG401.
 
     ## Why is this bad?
 
@@ -116,6 +109,7 @@ class UnstableName(Rule):
         async def flow(item: object) -> None:
             await step(f"a-{time.time()}", work)  # FG106
             await step(f"k-{os.getpid()}-{os.getppid()}", work)  # FG106
+            await step(f"l-{os.times()}", work)  # FG106
             await step("b-" + str(uuid4()), work)  # FG106
             await step("c-%s" % random.randint(1, 6), work)  # FG106
             await step("d-{}".format(id(item)), work)  # FG106
@@ -163,11 +157,11 @@ class UnstableName(Rule):
             name = call.name_node
             if name is None or call.place is not name:
                 continue
-            search = _Search(call.names, call.function, module.hidden(call.node))
-            if (cause := search.cause(name)) is not None:
+            cause = cause_of(name, call.names, call.function, module.hidden(call.node))
+            if cause is not None:
                 yield self._unstable(module, call, cause)
 
-    def _unstable(self, module: Module, call: StepCall, cause: _Cause) -> Diagnostic:
+    def _unstable(self, module: Module, call: StepCall, cause: Cause) -> Diagnostic:
         message = f"the name {call.label} rests on {cause.name}(), so that it is another one when the run is replayed"
         inside = any(node is cause.node for node in ast.walk(call.place))
         places = [] if inside else [related(cause.names.unit, cause.node, f"{cause.name}() is called here")]
@@ -175,74 +169,3 @@ class UnstableName(Rule):
 
 
 _HELP = "Name it after the input, or ask for the value in a step of its own, whose result is saved."
-
-
-@attrs.frozen(eq=False)
-class _Cause:
-    """The call that gives another value each time."""
-
-    name: str
-    node: ast.AST
-    names: Names
-
-
-@attrs.frozen(eq=False)
-class _Search:
-    """A search for what varies, among the names of one function; `hidden` ones mean something else."""
-
-    names: Names
-    function: FunctionNode | None
-    hidden: frozenset[str] = frozenset()
-    depth: int = 0
-
-    def cause(self, expression: ast.expr) -> _Cause | None:
-        """The first call in an expression that varies, here or where its parts come from."""
-        stack: list[ast.AST] = [expression]
-        while stack and self.depth < _DEEPEST:
-            node = stack.pop()
-            if isinstance(node, ast.Lambda):
-                continue
-            if isinstance(node, ast.Call) and step_call(node, self.names, self.function) is not None:
-                continue  # Its result is saved.
-            if (found := self._at(node)) is not None:
-                return found
-            if isinstance(node, ast.Call) and not self._makes_it_of_its_arguments(node):
-                stack.append(node.func)
-                continue
-            stack += reversed(list(ast.iter_child_nodes(node)))
-        return None
-
-    def _makes_it_of_its_arguments(self, node: ast.Call) -> bool:
-        """Tell whether a call gives another text for other arguments: a function of a library, or one of texts."""
-        if isinstance(self.names.meaning_of(node.func), Foreign):
-            return True
-        if isinstance(node.func, ast.Attribute):
-            return node.func.attr in _OF_TEXT
-        return isinstance(node.func, ast.Name) and not self.names.binds(node.func.id)
-
-    def _at(self, node: ast.AST) -> _Cause | None:
-        if isinstance(node, ast.Name):
-            return None if node.id in self.hidden else self._of_name(node)
-        name = varying(node, self.names)
-        if name is not None and not is_mostly_the_same(name):
-            return _Cause(name.removeprefix("builtins."), node, self.names)
-        return self._of_call(node) if isinstance(node, ast.Call) else None
-
-    def _of_name(self, node: ast.Name) -> _Cause | None:
-        meaning = self.names.meaning_of(node)
-        if not isinstance(meaning, Value):
-            return None
-        scope = meaning.names.node
-        function = scope if isinstance(scope, FunctionNode) else None
-        return _Search(meaning.names, function, depth=self.depth + 1).cause(meaning.node)
-
-    def _of_call(self, node: ast.Call) -> _Cause | None:
-        called = self.names.meaning_of(node.func)
-        if not isinstance(called, Defined) or called.member or called.node.decorator_list:
-            return None
-        names = called.names.of_function(called.node, called.owner)
-        inside = _Search(names, called.node, depth=self.depth + 1)
-        given = [
-            one.value for one in own_nodes(called.node.body) if isinstance(one, ast.Return) and one.value is not None
-        ]
-        return next((found for value in given if (found := inside.cause(value)) is not None), None)
