@@ -59,8 +59,11 @@ def _settings(file: Path) -> dict[str, Any]:
     import tomllib
 
     try:
-        settings: dict[str, Any] = tomllib.loads(file.read_text(encoding="utf-8"))
+        found: Any = tomllib.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise InvalidOption("pyproject.toml", str(file), f"it cannot be read: {error}") from None
-    found: dict[str, Any] = settings.get("tool", {}).get("flowgraph", {})
-    return found
+    for place, name in (("[tool]", "tool"), ("[tool.flowgraph]", "flowgraph")):
+        found = found.get(name, {})
+        if not isinstance(found, dict):
+            raise InvalidOption("pyproject.toml", str(file), f"{place} is {found!r}, not a table")
+    return dict(found)

@@ -921,6 +921,20 @@ def test_the_project_names_the_store(tmp_path: Path, store: str, monkeypatch: py
     assert asyncio.run(_ids(store)) == ["r"]
 
 
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [("tool = 3", r"\[tool\] is 3, not a table"), ("[tool]\nflowgraph = 1", r"\[tool.flowgraph\] is 1, not a table")],
+)
+def test_settings_that_are_no_table_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, message: str
+) -> None:
+    (tmp_path / "pyproject.toml").write_text(text)
+    monkeypatch.delenv("FLOWGRAPH_STORE", raising=False)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InvalidOption, match=message):
+        Client()
+
+
 def test_without_a_name_the_store_is_a_file_in_the_working_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
