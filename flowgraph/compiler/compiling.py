@@ -89,6 +89,9 @@ def compile_source(text: str, path: str = "<text>") -> list[Graph]:
     >>> graph.workflow, [node.path for node in graph.steps]
     ('order', ['charge', 'ship'])
     """
+    if not isinstance(text, str):
+        message = f"compile_source takes the text of a file, not {type(text).__name__}; compile_file takes a path"
+        raise TypeError(message)
     return list(_compiled(text, path).graphs.values())
 
 

@@ -153,6 +153,8 @@ def test_a_run_is_drawn_from_the_store_alone(here: Here) -> None:
     changed = here("draw", "job_of_a_run.py:job", "--run", "r1", *store, "-o", "r1.svg")
     assert "which is drawn; job_of_a_run.py:job has become" in changed.err.splitlines()[0]
     assert b'class="node step done"' in Path("r1.svg").read_bytes()
+    watched = here("draw", "--run", "r1", "--watch", "-o", "r1.txt", *store)  # It has ended, so that is all.
+    assert (watched.code, watched.sentence) == (0, "Drew job to r1.txt.")
     assert here("draw", "--run", "nope", *store).sentence.startswith("flowgraph: There is no run 'nope'")
     other = here("draw", "pack/one.py", "--run", "r1", *store)
     assert other.sentence == "flowgraph: Run r1 is of workflow 'job', and pack/one.py is 'one'."

@@ -5,11 +5,12 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from flowgraph.compiler import compile_file, compile_source
-from flowgraph.errors import CompileError
+from flowgraph.errors import CompileError, InvalidOption
 from flowgraph.model.graph import Graph
 from tests.compiler.walks import graph_of, walks
 
@@ -374,6 +375,25 @@ def test_a_graph_survives_its_json_form() -> None:
     graph = graph_of(f"for x in xs:\n    {A}\nif c:\n    {B}", HELPERS)
     assert Graph.from_json(graph.to_json()) == graph
     assert Graph.from_json(graph.to_json()).fingerprint == graph.fingerprint
+
+
+@pytest.mark.parametrize("values", [[], None, {"version": 1}, {"version": 1, "nodes": [3]}])
+def test_what_is_no_graph_is_refused(values: Any) -> None:
+    with pytest.raises(InvalidOption, match=r"Graph\.to_json gives"):
+        Graph.from_json(values)
+
+
+@pytest.mark.parametrize("source", [b"x = 1", Path("flows.py"), None])
+def test_only_text_is_source(source: Any) -> None:
+    with pytest.raises(TypeError, match="compile_source takes the text of a file"):
+        compile_source(source)
+
+
+def test_what_is_asked_of_a_node_that_is_not_there_is_refused() -> None:
+    graph = graph_of('await step("a", f)')
+    for ask in (graph.dag, graph.generations, graph.critical_path, graph.node):
+        with pytest.raises(InvalidOption, match="has no such node"):
+            ask("zz")
 
 
 def test_a_graph_of_another_version_is_refused() -> None:
