@@ -423,22 +423,6 @@ def test_steps_that_are_reordered_are_as_few_as_possible(order: list[str]) -> No
     assert len(left) == max(map(len, rising))
 
 
-RENAMED = [
-    ("for x in xs:\n    await step(f's-{x.id}', f)", "for item in xs:\n    await step(f's-{item.id}', f)", "safe"),
-    ("for x in xs:\n    await step(f's-{x}', f)", "for item in xs:\n    await step(f's-{n}', f)", "breaks"),
-    (
-        "for k, v in xs:\n    await step(f's-{k}-{v}', f)",
-        "for a, b in xs:\n    await step(f's-{a}-{b}', f)",
-        "safe",
-    ),
-    (
-        "for k, v in xs:\n    await step(f's-{k}-{v}', f)",
-        "for v, k in xs:\n    await step(f's-{k}-{v}', f)",
-        "breaks",
-    ),
-]
-
-
-@pytest.mark.parametrize(("old", "new", "verdict"), RENAMED)
-def test_another_name_of_a_loops_variable_changes_nothing(old: str, new: str, verdict: str) -> None:
-    assert between(old, new).verdict == verdict
+def test_a_loop_over_other_things_is_another_value_in_the_name() -> None:
+    old = "for x in xs:\n    await step(f's-{x.id}', f)"
+    assert between(old, "for y in ys:\n    await step(f's-{y.id}', f)").verdict == "breaks"

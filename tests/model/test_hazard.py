@@ -202,7 +202,7 @@ def test_a_workflow_that_is_gone_harms_each_of_its_runs() -> None:
 
 def test_what_is_observed_has_the_names_of_the_new_graph() -> None:
     made = observed(OpenRun("r", "order", done("fetch", "page-1", "page-2", "old")), graph(FETCH + PAGES))
-    assert [(node.kind, node.path) for node in made.steps] == [("step", "fetch"), ("step", "page-{n}"), ("step", "old")]
+    assert [(node.kind, node.path) for node in made.nodes] == [("step", "fetch"), ("step", "page-{n}"), ("step", "old")]
 
 
 def test_the_states_are_those_of_checkpoints() -> None:

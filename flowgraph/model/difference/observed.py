@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from itertools import takewhile
-
 import attrs
 
 from flowgraph.model.checkpoint import BATCH, CANCELLED, COMPLETED, FOR_EACH, MAP, PROGRESS, RETRYING, STARTED
@@ -59,11 +56,6 @@ class Lookup:
                 return self.graph.node(id_)
         return None
 
-    def loops(self, node: Node) -> list[Node]:
-        """The loops around a node inside its step, from the outermost inwards."""
-        around = takewhile(lambda one: not one.is_step, self.graph.parents(node))
-        return list(around)[::-1]
-
     def paths(self, done: Done) -> tuple[str, ...]:
         """The paths in the graph of a step and of those that it is inside."""
         node = self.node(done)
@@ -78,14 +70,12 @@ def _kinds(done: Done) -> tuple[str, ...]:
 def observed(run: OpenRun, new: Graph) -> Graph:
     """A graph of the steps that a run has begun, without ways between them, for a run whose own graph is not known.
 
-    A step that the new graph has is called as it is there, so that ``page-3`` is ``page-{n}``, has its options, and is
-    in the loops whose variables are in its name.
+    A step that the new graph has is called as it is there, so that ``page-3`` is ``page-{n}``, and has its options.
     """
     lookup, nodes = Lookup(new), _Nodes()
     for done in run.steps:
         if done.kind != PROGRESS and not done.path.endswith("]"):
-            known = lookup.node(done)
-            nodes.add(done, known, [] if known is None else lookup.loops(known))
+            nodes.add(done, lookup.node(done))
     return Graph(run.workflow, "", 0, tuple(nodes.made), ())
 
 
@@ -97,8 +87,8 @@ class _Nodes:
         self._by_path: dict[str, Node] = {}
         """By their paths in the graph, and by those in the run."""
 
-    def add(self, done: Done, known: Node | None, loops: Sequence[Node]) -> None:
-        """Add a step, if it is not there yet; `known` is what it is in the new graph, and in which loops."""
+    def add(self, done: Done, known: Node | None) -> None:
+        """Add a step, if it is not there yet; `known` is what it is in the new graph."""
         head, _, leaf = done.path.rpartition("/")
         around = self._by_path.get(parent_path(head) if head.endswith("]") else head)
         prefix = "" if around is None else f"{around.path}{'[{index}]' if head.endswith(']') else ''}/"
@@ -106,18 +96,6 @@ class _Nodes:
         if path not in self._by_path:
             name, kind, options = (path, done.kind, {}) if known is None else (known.name, known.kind, known.options)
             parent = None if around is None else around.id
-            for loop in loops:
-                parent = self._in_loop(loop, parent)
             self.made.append(Node(str(len(self.made) + 1), kind, name, path, parent, options=options))
             self._by_path[path] = self.made[-1]
         self._by_path[done.path] = self._by_path[path]
-
-    def _in_loop(self, loop: Node, parent: str | None) -> str:
-        """The loop of the new graph, in this one."""
-        found = next(
-            (one for one in self.made if (one.kind, one.name, one.parent) == ("loop", loop.name, parent)), None
-        )
-        if found is None:
-            found = Node(str(len(self.made) + 1), "loop", loop.name, parent=parent)
-            self.made.append(found)
-        return found.id

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from functools import cached_property
 
@@ -10,7 +9,6 @@ import attrs
 
 from flowgraph.model.checkpoint import PROGRESS
 from flowgraph.model.graph import Edge, Graph, Node
-from flowgraph.model.holes import doubled, name_parts
 
 Key = tuple[bool, str]
 """By which a step is known among its siblings: whether it is a progress message, which has a name space of its own, and
@@ -77,21 +75,11 @@ class Outline:
     def _add(self, node: Node) -> None:
         parent = self.around(node)
         rest = node.path.removeprefix(parent.path).removeprefix("[{index}]")
-        key = (node.kind == PROGRESS, self._meant(rest.removeprefix("/"), node))
+        key = (node.kind == PROGRESS, rest.removeprefix("/"))
         if key not in parent.children:
             parent.children[key] = Site(key, node.path, len(self._by_id) + 1, parent)
         parent.children[key].nodes.append(node)
         self._by_id[node.id] = parent.children[key]
-
-    def _meant(self, name: str, node: Node) -> str:
-        """A name in whose holes the variables of loops have no names of their own: another one changes nothing."""
-        if "{" not in name:
-            return name
-        loops = (one for one in self.graph.parents(node) if one.kind == "loop")
-        for number, loop in enumerate(loops):
-            for place, target in enumerate(_targets(loop.name)):
-                name = _exchanged(name, target, f"<{number}.{place}>")
-        return name
 
     def around(self, node: Node) -> Site:
         """The step that a node is inside, or the workflow."""
@@ -168,16 +156,3 @@ class Outline:
         for target in targets:
             bits |= found[target] | (1 << self._by_id[target].order if target in self._by_id else 0)
         return bits
-
-
-def _targets(header: str) -> list[str]:
-    """The names that a ``for`` gives values, by its first line."""
-    head, word, _ = header.removeprefix("async ").partition(" in ")
-    return re.findall(r"\w+", head.removeprefix("for ")) if word and head.startswith("for ") else []
-
-
-def _exchanged(name: str, target: str, other: str) -> str:
-    """A name with another word for a variable in its holes."""
-    word = re.compile(rf"(?<![\w.]){target}\b")
-    parts = (f"{{{word.sub(other, part)}}}" if is_hole else doubled(part) for part, is_hole in name_parts(name))
-    return "".join(parts)
