@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterable
+from functools import cached_property
 from typing import Any
 
 import attrs
@@ -371,21 +372,24 @@ class Calling(Reading):
         """All values that a name of this function is given."""
         if not isinstance(node, ast.Name) or isinstance(self.names.node, ast.Module):
             return []
-        statements = [one for one in ast.walk(self.names.node) if isinstance(one, ast.Assign | ast.AnnAssign)]
-        pairs = [(one.targets if isinstance(one, ast.Assign) else [one.target], one.value) for one in statements]
-        return [
-            value for targets, value in pairs if value is not None and any(_is_named(one, node.id) for one in targets)
-        ]
+        return self._assigned.get(node.id, [])
+
+    @cached_property
+    def _assigned(self) -> dict[str, list[ast.expr]]:
+        """The values that each name of this function is given; looked for once, whatever asks."""
+        found: dict[str, list[ast.expr]] = {}
+        for one in ast.walk(self.names.node):
+            if isinstance(one, ast.Assign | ast.AnnAssign) and one.value is not None:
+                for target in one.targets if isinstance(one, ast.Assign) else [one.target]:
+                    if isinstance(target, ast.Name):
+                        found.setdefault(target.id, []).append(one.value)
+        return found
 
     def _has_steps(self, node: ast.expr, names: Names) -> bool:
         """Tell whether a step, or a function with steps, is called anywhere in an expression."""
         calls = [one.func for one in ast.walk(node) if isinstance(one, ast.Call)]
         works = [self._function_meant(names.meaning_of(func)) for func in calls]
         return any(work is not None and has_steps(work) for work in works)
-
-
-def _is_named(target: ast.expr, name: str) -> bool:
-    return isinstance(target, ast.Name) and target.id == name
 
 
 def _values_of(call: ast.Call) -> list[ast.expr]:
