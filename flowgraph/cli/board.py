@@ -13,14 +13,12 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable
 from enum import StrEnum
-from typing import Any
 
 import attrs
 import msgspec
 
 from flowgraph.model import Checkpoint, Failure, failure_of, leaf_name
 from flowgraph.model.checkpoint import (
-    BATCH,
     COMPLETED,
     EXECUTE_WORKFLOW,
     FAILED,
@@ -31,6 +29,7 @@ from flowgraph.model.checkpoint import (
     SLEEP_UNTIL,
     STEP,
     WAIT_FOR_WORKFLOW,
+    total_of,
 )
 from flowgraph.model.plan import UNPLANNED
 
@@ -289,15 +288,9 @@ def is_item(step: Node | Checkpoint) -> bool:
 
 
 def _count(node: Node, row: Checkpoint) -> None:
-    """A map's header says how many items there are, and for a batch how many go into one."""
-    if node.counts is None:
-        return
-    header: dict[str, Any] = msgspec.json.decode(row.payload or "{}")
-    count, size = header.get("count"), header.get("batch_size")
-    if row.kind != BATCH:
-        node.counts.total = count
-    elif count is not None and size:
-        node.counts.total = -(-count // size)
+    """A map's header says how many items there are."""
+    if node.counts is not None and (total := total_of(row)) is not None:
+        node.counts.total = total
 
 
 def _sum_up(node: Node, row: Checkpoint) -> None:

@@ -17,8 +17,10 @@ from flowgraph.cli.wording import counted, one_line
 from flowgraph.model import RunRecord
 from flowgraph.model.graph import Graph
 from flowgraph.model.run import FINISHED
-from flowgraph.render import Course, View, draw, format_of, image_size, write_whole
+from flowgraph.render import Overlay, View, draw, format_of, image_size, write_whole
 from flowgraph.runtime import Client, store_url
+
+_LONGEST_NAME = 80
 
 _WATCH_S = 1.0
 """A picture that is watched is drawn again after so long."""
@@ -62,21 +64,21 @@ def _draw_target(command: DrawCommand, target: str) -> int:
     return _draw_one(command, asked.only().graph, None)
 
 
-def _draw_one(command: DrawCommand, graph: Graph, course: Course | None) -> int:
+def _draw_one(command: DrawCommand, graph: Graph, overlay: Overlay | None) -> int:
     """Draw one graph to the file that was asked for; without one, to the terminal as text."""
     if command.output is None or command.output == "-":
-        _show(draw(graph, command.format_ or "txt", command.view, course))
+        _show(draw(graph, command.format_ or "txt", command.view, overlay))
         return COMPLETED
     file = Path(command.output)
-    changed = _written(command, graph, file, course)
+    changed = _written(command, graph, file, overlay)
     size = image_size(file)
     print(f"Drew {graph.workflow} to {file}{f' ({size})' if size else ''}.", file=sys.stderr, flush=True)
     return _code(command, [file] if changed else [])
 
 
-def _written(command: DrawCommand, graph: Graph, file: Path, course: Course | None = None) -> bool:
+def _written(command: DrawCommand, graph: Graph, file: Path, overlay: Overlay | None = None) -> bool:
     """Draw into a file, and tell whether that has changed it."""
-    content = draw(graph, command.format_ or format_of(file), command.view, course)
+    content = draw(graph, command.format_ or format_of(file), command.view, overlay)
     return _changed(file, content)
 
 
@@ -109,17 +111,27 @@ def _draw_folder(command: DrawCommand, found: list[Drawn], folder: Path) -> int:
         raise Trouble(f"{command.target} has no workflow. Decorate an `async def` function with @workflow.")
     format_ = command.format_ or "svg"
     files = _file_names(found, format_)
-    children = {one.graph.workflow: name for one, name in zip(found, files, strict=True)}
-    children |= {one.name: name for one, name in zip(found, files, strict=True)}
-    command = attrs.evolve(command, view=attrs.evolve(command.view, children=children), format_=format_)
+    command = attrs.evolve(command, format_=format_)
     pairs = [(one.graph, folder / name) for one, name in zip(found, files, strict=True)]
-    changed = [file for graph, file in pairs if _written(command, graph, file)]
+    changed: list[Path] = []
+    for one, (graph, file) in zip(found, pairs, strict=True):
+        view = attrs.evolve(command.view, children=_children(one, found, files))
+        if _written(attrs.evolve(command, view=view), graph, file):
+            changed.append(file)
     entries = [Entry(graph, file.name) for graph, file in pairs]
     index = folder / "index.html"
     if _changed(index, index_page(str(command.target), entries).encode()):
         changed.append(index)
     print(f"Drew {counted(len(found), 'workflow')} to {folder}; see {index}.", file=sys.stderr, flush=True)
     return _code(command, changed)
+
+
+def _children(one: Drawn, found: list[Drawn], files: list[str]) -> dict[str, str]:
+    """The pictures of child workflows, by what a workflow calls them: its own module's functions come first."""
+    pairs = list(zip(found, files, strict=True))
+    ordered = [pair for pair in pairs if pair[0].graph.path != one.graph.path]
+    ordered += [pair for pair in pairs if pair[0].graph.path == one.graph.path]
+    return {name: file for other, file in ordered for name in (other.graph.workflow, other.name)}
 
 
 def _file_names(found: list[Drawn], format_: str) -> list[str]:
@@ -136,10 +148,9 @@ def _file_names(found: list[Drawn], format_: str) -> list[str]:
 
 
 def _safe(name: str) -> str:
-    return (
-        "".join(letter if letter.isalnum() or letter in "-_." else "-" for letter in name).strip(".-")[:80]
-        or "workflow"
-    )
+    """A name as a part of a file's name, of which file systems take 255 bytes."""
+    kept = "".join(letter if letter.isalnum() or letter in "-_." else "-" for letter in name).strip(".-")
+    return kept.encode()[:_LONGEST_NAME].decode(errors="ignore") or "workflow"
 
 
 # Runs -----------------------------------------------------------------------------------------------------------------
@@ -152,7 +163,7 @@ def _draw_run(command: DrawCommand, run_id: str) -> int:
     def drawn() -> int:
         graph, record = asked(url, lambda client: _graph_and_record(client, run_id))
         graph = _graph_for(command, graph, record)
-        code = _draw_one(command, graph, Course(graph, record, datetime.now(UTC)))
+        code = _draw_one(command, graph, Overlay(graph, record, datetime.now(UTC)))
         return code if record.status not in FINISHED else -1 - code
 
     code = _watched(command, drawn)

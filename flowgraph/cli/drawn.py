@@ -51,6 +51,8 @@ def asked_for(target: str) -> Asked:
     is_plain = target == "-" or target.endswith(".json") or Path(target).exists()
     place, name = (target, None) if is_plain else split_target(target)
     path = Path(place)
+    if place == "-":
+        return Asked(place, name, [Drawn(graph, graph.workflow) for graph in graphs_of(place)])
     if not path.exists() and not place.endswith((".py", ".json")):
         path = _module_file(place)
     files = _python_files(path) if path.is_dir() else [path]
@@ -64,7 +66,14 @@ def _python_files(folder: Path) -> list[Path]:
             one for one in folders if not one.startswith((".", "__pycache__")) and one != "node_modules"
         )
         found += (Path(at) / file for file in sorted(files) if file.endswith(".py"))
-    return [file for file in found if b"workflow" in file.read_bytes()]
+    return [file for file in found if _may_have_workflows(file)]
+
+
+def _may_have_workflows(file: Path) -> bool:
+    try:
+        return b"workflow" in file.read_bytes()
+    except OSError:
+        return True  # What is wrong is said when its graphs are asked for.
 
 
 def _in_file(file: Path) -> list[Drawn]:

@@ -8,8 +8,8 @@ import time
 from rich.text import Text
 
 from flowgraph.cli.screen import looks, screen_console
-from flowgraph.cli.wording import full_time, lasting, waiting
-from flowgraph.model import RunRecord, moment_us
+from flowgraph.cli.wording import full_time
+from flowgraph.model import RunRecord, lasting, moment_us, waiting
 
 _HEADS = ("RUN", "WORKFLOW", "STATUS", "STARTED", "TOOK")
 _NARROW = 80

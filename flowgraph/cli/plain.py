@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from flowgraph.cli.board import Counts, Node, State, is_item
 from flowgraph.cli.view import Glance, step_note, steps_note
-from flowgraph.cli.wording import counted, failure_line, lasting, soon
-from flowgraph.model import Checkpoint, parent_path
+from flowgraph.cli.wording import counted, failure_line, soon
+from flowgraph.model import Checkpoint, lasting, parent_path
 
 DEEPEST = 2
 """Steps are told of down to this level."""

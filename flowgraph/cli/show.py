@@ -21,12 +21,10 @@ from flowgraph.cli.wording import (
     failure_line,
     full_time,
     json_text,
-    lasting,
     one_line,
     plain,
-    waiting,
 )
-from flowgraph.model import Checkpoint, failure_of
+from flowgraph.model import Checkpoint, failure_of, lasting, waiting
 from flowgraph.model.store import RunRow
 
 MOST_LINES = 500

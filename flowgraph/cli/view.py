@@ -15,8 +15,8 @@ from itertools import chain
 import attrs
 
 from flowgraph.cli.board import Board, Counts, Node, State, is_item
-from flowgraph.cli.wording import amount, clock_time, counted, failure_line, lasting, soon, waiting
-from flowgraph.model import RunStatus
+from flowgraph.cli.wording import amount, clock_time, counted, failure_line, soon
+from flowgraph.model import RunStatus, lasting, waiting
 
 SHOWN_ITEMS = 5
 """So many items of one map are shown."""

@@ -7,40 +7,9 @@ from collections.abc import Callable
 from datetime import datetime, tzinfo
 from typing import Any
 
-from flowgraph.model import MICROSECONDS, failure_of, moment
+from flowgraph.model import MICROSECONDS, failure_of, moment, waiting
 
-MINUTE_S = 60
-HOUR_S = 3_600
-DAY_S = 86_400
 _MARK = "$"
-
-
-def lasting(us: int) -> str:
-    """How long something took.
-
-    >>> lasting(4_200), lasting(1_240_000), lasting(75_000_000), lasting(90_000_000_000)
-    ('4ms', '1.2s', '1m 15s', '1d 01h')
-    """
-    us = max(0, us)
-    if us < 99_500:
-        return f"{round(us / 1_000)}ms"
-    return f"{us / MICROSECONDS:.1f}s" if us < 9_950_000 else waiting(us)
-
-
-def waiting(us: int) -> str:
-    """How long something has been going on, or is still to go on: in whole seconds, so that it reads calmly.
-
-    >>> waiting(900_000), waiting(75_900_000), waiting(3_720_000_000)
-    ('0s', '1m 15s', '1h 02m')
-    """
-    seconds = max(0, us) // MICROSECONDS
-    if seconds < MINUTE_S:
-        return f"{seconds}s"
-    if seconds < HOUR_S:
-        return f"{seconds // MINUTE_S}m {seconds % MINUTE_S:02}s"
-    if seconds < DAY_S:
-        return f"{seconds // HOUR_S}h {seconds % HOUR_S // MINUTE_S:02}m"
-    return f"{seconds // DAY_S}d {seconds % DAY_S // HOUR_S:02}h"
 
 
 def soon(due_us: int | None, now_us: int) -> str:

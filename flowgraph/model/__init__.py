@@ -9,7 +9,17 @@ from typing import TYPE_CHECKING, Any
 
 from flowgraph.model import checkpoint, store
 from flowgraph.model.checkpoint import Checkpoint, Failure, checkpoint_id, failure_of, failure_text
-from flowgraph.model.durations import MICROSECONDS, Duration, count, microseconds, moment, moment_us, seconds
+from flowgraph.model.durations import (
+    MICROSECONDS,
+    Duration,
+    count,
+    lasting,
+    microseconds,
+    moment,
+    moment_us,
+    seconds,
+    waiting,
+)
 from flowgraph.model.holes import doubled, name_parts
 from flowgraph.model.names import (
     checked_key,
@@ -70,6 +80,7 @@ __all__ = [
     "failure_text",
     "is_below",
     "item_path",
+    "lasting",
     "leaf_name",
     "microseconds",
     "moment",
@@ -79,6 +90,7 @@ __all__ = [
     "retry_delay",
     "seconds",
     "store",
+    "waiting",
 ]
 
 

@@ -100,3 +100,14 @@ def failure_text(failure: Failure) -> str:
 def failure_of(text: str) -> Failure:
     """The failure that `failure_text` wrote."""
     return _decode_failure(text)
+
+
+def total_of(row: Checkpoint) -> int | None:
+    """How many items, or batches, a map has; None where `row` is not its header, and for items that come one by one."""
+    if row.kind not in FAN_OUTS or row.state != STARTED:
+        return None
+    header: dict[str, Any] = msgspec.json.decode(row.payload or "{}")
+    count, size = header.get("count"), header.get("batch_size")
+    if row.kind != BATCH or count is None:
+        return count
+    return -(-count // size) if size else None

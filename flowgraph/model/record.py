@@ -89,6 +89,7 @@ class StepRecord:
         error: the error of a failed step.
         node: the id of its node in the run's graph; None where there is none.
         planned: whether the graph knows the step; None where the graph is unknown.
+        total: of a map, for_each or batch, how many items or batches it has; None where that is not known.
     """
 
     name: str
@@ -104,6 +105,7 @@ class StepRecord:
     children: tuple[StepRecord, ...] = ()
     node: str | None = None
     planned: bool | None = None
+    total: int | None = None
 
 
 @attrs.frozen

@@ -41,7 +41,7 @@ def dot_of(picture: Picture, *, legend: bool = False) -> str:
 
 def _title(picture: Picture) -> str:
     small = f'<font point-size="9" color="{theme.GREY}">{safe(picture.subtitle)}</font>'
-    return f'<<b>{safe(picture.title)}</b><br align="left"/>{small}<br align="left"/>>'
+    return f'<<b>{safe(picture.title) or " "}</b><br align="left"/>{small}<br align="left"/>>'
 
 
 def _add(made: graphviz.Digraph, member: Shape | Frame) -> None:
@@ -71,10 +71,17 @@ def _attributes(shape: Shape) -> dict[str, str]:
     if shape.tooltip:
         found["tooltip"] = graphviz.escape(clean(shape.tooltip))
     if shape.link:
-        found["URL"] = graphviz.escape(clean(shape.link))
+        found["URL"] = graphviz.escape(_address(shape.link))
     if shape.state:
         found.update(_stated(shape, found))
     return found
+
+
+def _address(link: str) -> str:
+    """A link as Graphviz puts it into an SVG: it does not make markup harmless itself."""
+    for letter, other in (("&", "&amp;"), ('"', "%22"), ("<", "%3C"), (">", "%3E"), (" ", "%20")):
+        link = link.replace(letter, other)
+    return clean(link)
 
 
 def _room(shape: Shape, found: dict[str, str]) -> dict[str, str]:

@@ -13,9 +13,9 @@ from pathlib import Path
 from flowgraph.errors import GraphvizError, InvalidOption
 from flowgraph.model import RunRecord
 from flowgraph.model.graph import Graph
+from flowgraph.render.overlay import Overlay
 from flowgraph.render.picture import Picture
 from flowgraph.render.sketch import sketch
-from flowgraph.render.states import Course
 from flowgraph.render.view import View
 
 FORMATS = ("svg", "png", "dot", "mmd", "json", "txt")
@@ -38,14 +38,14 @@ def format_of(path: str | os.PathLike[str]) -> str:
     return found
 
 
-def draw(graph: Graph, format_: str = "svg", view: View | None = None, course: Course | None = None) -> bytes:
-    """A graph as a picture; with `course`, a run on it.
+def draw(graph: Graph, format_: str = "svg", view: View | None = None, overlay: Overlay | None = None) -> bytes:
+    """A graph as a picture; with `overlay`, a run on it.
 
     Args:
         graph: the graph.
         format_: one of `FORMATS`.
         view: what of it is shown; all of it by default.
-        course: the run.
+        overlay: the run.
 
     Raises:
         InvalidOption: the format is not known, or the picture is too large for it.
@@ -54,11 +54,12 @@ def draw(graph: Graph, format_: str = "svg", view: View | None = None, course: C
     view = View() if view is None else view
     match format_:
         case "json":
-            return (json.dumps(graph.to_json(), indent=2, ensure_ascii=False) + "\n").encode("utf-8", "surrogatepass")
+            text = json.dumps(graph.to_json(), indent=2, ensure_ascii=False)
+            return f"{text}\n".encode("utf-8", "backslashreplace")
         case "txt":
-            return text_of(graph, view, course).encode()
+            return text_of(graph, view, overlay).encode()
         case "svg" | "png" | "dot" | "mmd":
-            return _drawn(sketch(graph, view, course), format_, view)
+            return _drawn(sketch(graph, view, overlay), format_, view)
     raise InvalidOption("format", format_, f"it is one of {', '.join(FORMATS)}")
 
 
@@ -78,11 +79,11 @@ def _drawn(picture: Picture, format_: str, view: View) -> bytes:
     return source.encode() if format_ == "dot" else run_dot(source, "png", f"-Gdpi={_DPI}")
 
 
-def text_of(graph: Graph, view: View | None = None, course: Course | None = None) -> str:
+def text_of(graph: Graph, view: View | None = None, overlay: Overlay | None = None) -> str:
     """A graph as a text tree."""
     from flowgraph.render.tree import tree_of
 
-    return tree_of(graph, sketch(graph, View() if view is None else view, course))
+    return tree_of(graph, sketch(graph, View() if view is None else view, overlay))
 
 
 def image_size(file: Path) -> str:
@@ -97,14 +98,14 @@ def image_size(file: Path) -> str:
 
 def bundle_of(graph: Graph, record: RunRecord | None = None) -> dict[str, str]:
     """A graph, or a run on it, as notebooks show it: by media type, an SVG if Graphviz is there, and the text tree."""
-    course = None if record is None else Course(graph, record, datetime.now(UTC))
-    bundle = {"text/plain": text_of(graph, None, course)}
+    overlay = None if record is None else Overlay(graph, record, datetime.now(UTC))
+    bundle = {"text/plain": text_of(graph, None, overlay)}
     with suppress(GraphvizError):
-        bundle["image/svg+xml"] = draw(graph, "svg", None, course).decode().partition("?>\n")[2]
+        bundle["image/svg+xml"] = draw(graph, "svg", None, overlay).decode().partition("?>\n")[2]
     return bundle
 
 
-def write(graph: Graph, path: str | os.PathLike[str], view: View | None = None, course: Course | None = None) -> Path:
+def write(graph: Graph, path: str | os.PathLike[str], view: View | None = None, overlay: Overlay | None = None) -> Path:
     """Draw a graph into a file, whose name says the format.
 
     Raises:
@@ -113,12 +114,13 @@ def write(graph: Graph, path: str | os.PathLike[str], view: View | None = None, 
         OSError: the file cannot be written.
     """
     file = Path(path)
-    write_whole(file, draw(graph, format_of(file), view, course))
+    write_whole(file, draw(graph, format_of(file), view, overlay))
     return file
 
 
 def write_whole(file: Path, content: bytes) -> None:
-    """Write a file whole or not at all: somebody may be looking at it."""
+    """Write a file whole or not at all: somebody may be looking at it. Where it is a link, what that leads to."""
+    file = file.resolve()
     file.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile(dir=file.parent, prefix=f".{file.name}.", delete=False) as made:
         made.write(content)

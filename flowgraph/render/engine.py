@@ -57,5 +57,6 @@ def run_dot(source: str, format_: str, *options: str) -> bytes:
         ) from None
     if done.returncode or not done.stdout:
         said = done.stderr.decode(errors="replace").strip().splitlines()
+        said.sort(key=lambda line: "rror" not in line)  # Warnings come after what is wrong.
         raise GraphvizError(f"{dot} failed with exit code {done.returncode}: {said[0] if said else 'it said nothing'}")
     return done.stdout

@@ -24,14 +24,14 @@ def clean(text: str) -> str:
 
 
 def _shown(letter: str) -> str:
-    if letter in "\t\r\n":
+    if letter in "\t\r\n\u2028\u2029":
         return " "
     return "?" if unicodedata.category(letter) in ("Cc", "Cs", "Cn") else letter
 
 
 def safe(text: str) -> str:
-    """Text inside a label, in which nothing is markup."""
-    return html.escape(clean(text), quote=True).replace("&#x27;", "&#39;")
+    """Text inside a label, in which nothing is markup, and no backslash begins an escape of Graphviz."""
+    return html.escape(clean(text), quote=True).replace("&#x27;", "&#39;").replace("\\", "&#92;&#92;")
 
 
 def broken(title: Title, widest: int = WIDEST) -> list[Title]:
@@ -87,7 +87,7 @@ def points_of(text: str, size: float) -> float:
 def step_label(shape: Shape, *, dim: bool = False) -> str:
     """The label of a step: its name, bold, and a small grey line below."""
     rows = ["".join(_part(text, is_hole, dim) for text, is_hole in line) for line in broken(shape.title)]
-    name = "<br/>".join(f"<b>{row}</b>" for row in rows)
+    name = "<br/>".join(f"<b>{row or ' '}</b>" for row in rows)
     small = [line for line in (shape.detail, shape.note) if line]
     lines = [f'<font point-size="9" color="{GREY}">{safe(line)}</font>' for line in small]
     return f"<{'<br/>'.join([name, *lines])}>"
@@ -105,4 +105,4 @@ def plain_label(shape: Shape, widest: int) -> str:
     ]
     small = [line for line in (shape.detail, shape.note) if line]
     lines += [f'<font point-size="8">{safe(line)}</font>' for line in small]
-    return f"<{'<br/>'.join(lines)}>"
+    return f"<{'<br/>'.join(lines) or ' '}>"

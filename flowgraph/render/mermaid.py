@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Iterator
 
 from flowgraph.errors import InvalidOption
@@ -26,6 +28,9 @@ _SHAPES = {
     "fork": ('["', '"]'),
     "progress": ('>"', '"]'),
 }
+_direction = re.compile(r"direction\s")
+"""Mermaid takes a line with ``direction LR`` for an instruction, wherever that stands in it."""
+
 _ARROWS = {"control": "-->", "back": "-.->", "exception": "-.->", "data": "-.->"}
 
 
@@ -47,8 +52,8 @@ def mermaid_of(picture: Picture) -> str:
 
 
 def _title(picture: Picture) -> str:
-    quoted = clean(picture.title).replace("\\", "\\\\").replace('"', '\\"')
-    return f'---\ntitle: "{quoted}"\n---'
+    quoted = _direction.sub(r"direction\\u0020", json.dumps(clean(picture.title), ensure_ascii=False))
+    return f"---\ntitle: {quoted}\n---"
 
 
 def _body(picture: Picture, lines: list[Line]) -> Iterator[str]:
@@ -61,9 +66,9 @@ def _body(picture: Picture, lines: list[Line]) -> Iterator[str]:
         if "fillcolor" in found:
             text = theme.PAPER if found["fillcolor"] == theme.TEXT else theme.TEXT
             dashes = ",stroke-dasharray:4 3" if "dashed" in found.get("style", "") else ""
-            yield f"  classDef {look} fill:{found['fillcolor']},stroke:{found['color']},color:{text}{dashes}"
+            yield f"  classDef look-{look} fill:{found['fillcolor']},stroke:{found['color']},color:{text}{dashes}"
             names = ",".join(name_of(shape.id) for shape in shapes if shape.look == look)
-            yield f"  class {names} {look}"
+            yield f"  class {names} look-{look}"
     for state in dict.fromkeys(shape.state for shape in shapes if shape.state):
         found = theme.STATES[state]
         dashes = ",stroke-dasharray:4 3" if state == "not-run" else ""
@@ -97,6 +102,7 @@ def _line(line: Line) -> str:
 
 def _escaped(text: str) -> str:
     """Text in which nothing has a meaning to Mermaid, Markdown or HTML."""
-    return "".join(
+    written = "".join(
         letter if letter.isalnum() or letter in " .,:·…-_=+/()[]{}'?!" else f"#{ord(letter)};" for letter in clean(text)
     )
+    return _direction.sub("direction#32;", written)

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
+from urllib.parse import quote
 
 import attrs
 
 from flowgraph.errors import InvalidOption
 from flowgraph.model.graph import Graph, Node
-from flowgraph.render.outline import Outline
+from flowgraph.render.nesting import Nesting
+from flowgraph.render.overlay import NodeState, Overlay
 from flowgraph.render.picture import Frame, Line, Picture, Shape
-from flowgraph.render.states import Course, NodeState
 from flowgraph.render.view import View
 from flowgraph.render.ways import Ways
 from flowgraph.render.words import child_of, detail_of, title_of, tooltip_of
@@ -20,56 +20,58 @@ MORE = "more"
 """The look of what stands for all that is left out at one end of a line."""
 
 
-def sketch(graph: Graph, view: View, course: Course | None = None) -> Picture:
-    """The picture of a graph; with `course`, of a run on it.
+def sketch(graph: Graph, view: View, overlay: Overlay | None = None) -> Picture:
+    """The picture of a graph; with `overlay`, of a run on it.
 
     Raises:
         InvalidOption: `view.focus` is no step of the graph.
     """
-    picture = _Sketch(graph, view, course).picture()
+    picture = _Sketch(graph, view, overlay).picture()
     return picture if view.focus is None else _focused(picture, graph, view)
 
 
 class _Sketch:
-    def __init__(self, graph: Graph, view: View, course: Course | None) -> None:
+    def __init__(self, graph: Graph, view: View, overlay: Overlay | None) -> None:
         self._graph = graph
         self._view = view
-        self._course = course
-        self._outline = Outline(graph)
+        self._overlay = overlay
+        self._nesting = Nesting(graph)
         self._shown = self._standing()
-        self._ways = Ways(self._outline, self._shown)
+        self._ways = Ways(self._nesting, self._shown)
 
     def _standing(self) -> dict[str, str]:
         """Each node's own id, or that of the closed frame that it is in."""
         depth = self._view.depth
         found: dict[str, str] = {}
         for node in self._graph.nodes:
-            around = list(self._outline.around(node.id))
+            around = list(self._nesting.around(node.id))
             is_inside = depth is not None and len(around) > depth
             found[node.id] = around[-1 - (depth or 0)] if is_inside else node.id
         return found
 
     def picture(self) -> Picture:
-        lines = self._ways.lines()
-        if self._view.data:
-            lines = (*lines, *self._ways.data())
+        edges = self._ways.lines()
+        lines = [*edges, *(self._ways.data() if self._view.data else ())]
         members = self._members(None)
-        if self._course is not None:
-            members = (*members, *map(_unplanned, self._course.unplanned))
-            lines = tuple(self._traced(line) for line in lines)
+        if self._overlay is not None:
+            members = (*members, *map(_unplanned, self._overlay.unplanned))
+            took = self._overlay.took
+            lines = [attrs.evolve(line, taken=any(map(took, edges.get(line, ())))) for line in lines]
         where = f"{Path(self._graph.path).name}:{self._graph.line}" if self._graph.path else ""
         steps = len(self._graph.steps)
         parts = [where, f"{steps} step{'' if steps == 1 else 's'}", f"graph {self._graph.fingerprint[:7]}"]
-        if self._course is not None:
-            parts += [f"run {self._course.run_id}", self._course.status]
-        return Picture(self._graph.workflow, " · ".join(filter(None, parts)), members, lines, self._course is not None)
+        if self._overlay is not None:
+            parts += [f"run {self._overlay.run_id}", self._overlay.status]
+        return Picture(
+            self._graph.workflow, " · ".join(filter(None, parts)), members, tuple(lines), self._overlay is not None
+        )
 
     def _members(self, frame: str | None) -> tuple[Shape | Frame, ...]:
         found: list[Shape | Frame] = []
-        for node in self._outline.members.get(frame, ()):
+        for node in self._nesting.members.get(frame, ()):
             if not self._ways.is_drawn(node):
                 continue
-            inside = self._members(node.id) if node.id in self._outline.members else ()
+            inside = self._members(node.id) if node.id in self._nesting.members else ()
             is_open = inside and self._shown[inside_of(inside)] == inside_of(inside)
             shape = self._shape(node, is_closed=bool(inside) and not is_open)
             found.append(Frame(shape, inside) if is_open else shape)
@@ -78,13 +80,13 @@ class _Sketch:
     def _shape(self, node: Node, *, is_closed: bool) -> Shape:
         look = "child" if child_of(node) is not None else node.kind
         contains = ""
-        below = self._outline.steps_below(node) if node.id in self._outline.members else 0
+        below = self._nesting.steps_below(node) if node.id in self._nesting.members else 0
         if below and (node.is_step or is_closed):
             contains = f"contains {below} step{'' if below == 1 else 's'}{' [+]' if is_closed else ''}"
         shape = Shape(node.id, look, title_of(node), detail_of(node), tooltip_of(node), self._link(node), note=contains)
-        if self._course is None:
+        if self._overlay is None:
             return shape
-        state = self._course.state_of(node)
+        state = self._overlay.state_of(node)
         return attrs.evolve(shape, state=state.state, note=state.note or contains)
 
     def _link(self, node: Node) -> str:
@@ -95,15 +97,13 @@ class _Sketch:
             return ""
         path = node.file or self._graph.path
         line = node.span.line if node.span is not None else node.line
-        return self._view.link.format(
-            path=path, abs=Path(path).absolute(), line=line, name=node.name, workflow=self._graph.workflow
-        )
+        places = {"path": path, "abs": str(Path(path).absolute()), "name": node.name, "workflow": self._graph.workflow}
+        return self._view.link.format(line=line, **{name: _quoted(text) for name, text in places.items()})
 
-    def _traced(self, line: Line) -> Line:
-        """A line with whether the run went along it."""
-        assert self._course is not None
-        inside = [id_ for id_ in self._shown if line.leaves in self._outline.around(id_)] if line.leaves else []
-        return attrs.evolve(line, taken=self._course.took(line.source, line.target, line.kind, inside))
+
+def _quoted(text: str) -> str:
+    """A text as a part of an address."""
+    return quote(text.encode("utf-8", "replace"), safe="/")
 
 
 def inside_of(members: tuple[Shape | Frame, ...]) -> str:
@@ -159,9 +159,7 @@ def _near(picture: Picture, start: set[str], hops: int) -> set[str]:
     return found
 
 
-def _kept_members(
-    members: tuple[Shape | Frame, ...], kept: Mapping[str, object] | set[str]
-) -> tuple[Shape | Frame, ...]:
+def _kept_members(members: tuple[Shape | Frame, ...], kept: set[str]) -> tuple[Shape | Frame, ...]:
     found: list[Shape | Frame] = []
     for member in members:
         if isinstance(member, Frame):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import xml.etree.ElementTree as ElementTree
 
+from flowgraph.errors import GraphvizError
 from flowgraph.render import theme
 from flowgraph.render.labels import clean
 from flowgraph.render.picture import Picture
@@ -20,10 +21,13 @@ _HEAD = '<?xml version="1.0" encoding="UTF-8"?>\n'
 
 
 def finished(content: bytes, picture: Picture, mode: Theme) -> bytes:
-    """The SVG of a picture, from what Graphviz has made of it."""
+    """The SVG of a picture, from what Graphviz has made of it; GraphvizError where that is no SVG."""
     ElementTree.register_namespace("", _SVG)
     ElementTree.register_namespace("xlink", _XLINK)
-    root = ElementTree.fromstring(re.sub(rb"<!DOCTYPE[^>]*>", b"", content, count=1))  # noqa: S314 - Graphviz made it.
+    try:
+        root = ElementTree.fromstring(re.sub(rb"<!DOCTYPE[^>]*>", b"", content, count=1))  # noqa: S314 - Graphviz made it.
+    except ElementTree.ParseError as error:
+        raise GraphvizError(f"What Graphviz made is no SVG ({error}). FLOWGRAPH_DOT names the one to use.") from None
     tooltips = {f"n{shape.id}": shape.tooltip for shape in picture.shapes()}
     for element in root.iter():
         _mend(element, tooltips)

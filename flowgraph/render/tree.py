@@ -8,7 +8,7 @@ import attrs
 
 from flowgraph.model.graph import Graph, Node
 from flowgraph.render.labels import clean
-from flowgraph.render.outline import Outline
+from flowgraph.render.nesting import Nesting
 from flowgraph.render.picture import Picture, Shape
 
 _UNTOLD = frozenset({"start", "end", "join"})
@@ -42,13 +42,13 @@ def tree_of(graph: Graph, picture: Picture) -> str:
 
 class _Tree:
     def __init__(self, graph: Graph, picture: Picture) -> None:
-        self._outline = Outline(graph)
+        self._nesting = Nesting(graph)
         self._shapes = {shape.id: shape for shape in picture.shapes()}
 
     def entries(self, around: Node | None, arm: str | None = None) -> list[_Entry]:
         """What is directly inside a node; of a branch, on one of its ways."""
         found: list[_Entry] = []
-        for node in self._outline.inside(around):
+        for node in self._nesting.inside(around):
             if node.kind in _UNTOLD or (arm is not None and node.arm != arm):
                 continue
             found += self._entry(node)
@@ -81,10 +81,10 @@ class _Tree:
         return f"{_MARKS.get(shape.state, '')} {title}" if shape.state else title
 
     def _is_if(self, node: Node) -> bool:
-        return {edge.label for edge in self._outline.out[node.id]} <= {"yes", "no"}
+        return {edge.label for edge in self._nesting.out[node.id]} <= {"yes", "no"}
 
     def _arms(self, node: Node) -> Iterator[_Entry]:
-        labels = dict.fromkeys(edge.label for edge in self._outline.out[node.id] if edge.kind != "exception")
+        labels = dict.fromkeys(edge.label for edge in self._nesting.out[node.id] if edge.kind != "exception")
         for label in labels:
             inside = self.entries(node, label)
             if inside:
@@ -95,13 +95,13 @@ class _Tree:
     def _way_out(self, node: Node, label: str) -> str | None:
         """What an arm without steps does to the loop around: it goes to the next pass, or leaves it."""
         loop = next(
-            (one for one in self._outline.around(node.id) if self._outline.graph.node(one).kind == "loop"), None
+            (one for one in self._nesting.around(node.id) if self._nesting.graph.node(one).kind == "loop"), None
         )
-        for edge in self._outline.out[node.id]:
+        for edge in self._nesting.out[node.id]:
             if edge.label == label and loop is not None:
                 if edge.kind == "back":
                     return "continue"
-                if loop != edge.target and loop not in self._outline.around(edge.target):
+                if loop != edge.target and loop not in self._nesting.around(edge.target):
                     return "break"
         return None
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from flowgraph.model.graph import Edge, EdgeKind, Node
-from flowgraph.render.outline import Outline
+from flowgraph.render.nesting import Nesting
 from flowgraph.render.picture import Line
 from flowgraph.render.words import shortened
 
@@ -19,29 +19,43 @@ TERMINAL = frozenset({"fail", "abort", "raise"})
 class Ways:
     """The lines between the nodes that are shown."""
 
-    def __init__(self, outline: Outline, shown: dict[str, str]) -> None:
+    def __init__(self, nesting: Nesting, shown: dict[str, str]) -> None:
         """`shown` has, for each node, the one that stands for it: itself, or the head of a frame that is closed."""
-        self._outline = outline
-        self._graph = outline.graph
+        self._nesting = nesting
+        self._graph = nesting.graph
         self._shown = shown
         self._tries: dict[str, set[str]] = {}
         for edge in self._graph.edges:
             if edge.kind == "exception" and self._graph.node(edge.source).kind == "try":
                 self._tries.setdefault(edge.target, set()).add(edge.source)
 
-    def lines(self) -> tuple[Line, ...]:
-        """All lines, each once, in the order of the source."""
-        lines = dict.fromkeys(line for edge in self._graph.edges for line in self._drawn(edge))
-        order = dict.fromkeys(below for line in lines for below in self._below(line))
-        return (*lines, *(line for line in order if line not in lines))
+    def lines(self) -> dict[Line, list[Edge]]:
+        """All lines, each once and in the order of the source, with the edges of the graph that it stands for."""
+        found: dict[Line, list[Edge]] = {}
+        for edge in self._graph.edges:
+            for line in self._drawn(edge):
+                found.setdefault(line, []).append(edge)
+        for line in list(found):
+            for below in self._below(line):
+                found.setdefault(below, [])
+        return found
 
     def _drawn(self, edge: Edge) -> Iterator[Line]:
         if edge.kind == "data" or self._is_passed_over(edge.source) or self._is_untold(edge):
             return
+        source = self._source(edge)
         for target, kind in self._targets(edge):
-            line = self._line(edge, target, kind)
+            line = self._line(source, edge.label, target, kind)
             if line is not None:
                 yield line
+
+    def _source(self, edge: Edge) -> Node:
+        """The node that an edge is drawn from: an exception inside a try comes from the try."""
+        node = self._graph.node(edge.source)
+        if edge.kind == "exception" and node.kind not in TERMINAL:
+            tries = self._tries.get(edge.target, set())
+            return next((self._graph.node(one) for one in self._nesting.around(node.id) if one in tries), node)
+        return node
 
     def _is_passed_over(self, id_: str) -> bool:
         """Tell whether a node is no shape: the ways to it go on to what comes after it."""
@@ -57,7 +71,7 @@ class Ways:
             if not self._is_passed_over(id_):
                 yield id_, kind
                 continue
-            for further in self._outline.out[id_]:
+            for further in self._nesting.out[id_]:
                 if further.target not in seen:
                     seen.add(further.target)
                     waiting.append((further.target, further.kind if kind == "control" else kind))
@@ -70,13 +84,10 @@ class Ways:
         if edge.kind != "exception" or source.kind in TERMINAL:
             return False
         if target.kind == "end":
-            return any(other.kind == "control" for other in self._outline.out[source.id])
-        tries = self._tries.get(target.id, set())
-        is_in_try = not tries.isdisjoint(self._outline.around(source.id))
-        return source.id not in tries and (is_in_try or target.kind == "finally")
+            return any(other.kind == "control" for other in self._nesting.out[source.id])
+        return target.kind == "finally" and self._source(edge).kind != "try"
 
-    def _line(self, edge: Edge, target: str, kind: EdgeKind) -> Line | None:
-        source = self._graph.node(edge.source)
+    def _line(self, source: Node, label: str, target: str, kind: EdgeKind) -> Line | None:
         start = source.region if source.kind == "start" and source.region is not None else source.id
         first, last = self._shown[start], self._shown[target]
         if first == last and kind != "back":
@@ -84,17 +95,15 @@ class Ways:
         leaves = self._frame_left(source.id, first, last, kind)
         if first == last and (leaves or first != start):
             return None
-        label = shortened(edge.label)
-        if kind == "exception" and leaves:
-            label = ""
-        return Line(self._anchor(leaves) if leaves else first, last, kind, label, leaves)
+        text = "" if kind == "exception" and leaves else shortened(label)
+        return Line(self._anchor(leaves) if leaves else first, last, kind, text, leaves)
 
     def _frame_left(self, source: str, first: str, last: str, kind: EdgeKind) -> str:
         """The frame that a line from its head leaves as a whole; "" for a line from a shape."""
         if kind == "back" or first != source or self._graph.node(source).kind == "start":
             return ""
-        is_open = any(self._shown[node.id] == node.id for node in self._outline.members.get(source, ()))
-        return source if is_open and source not in self._outline.around(last) else ""
+        is_open = any(self._shown[node.id] == node.id for node in self._nesting.members.get(source, ()))
+        return source if is_open and source not in self._nesting.around(last) else ""
 
     def _anchor(self, frame: str) -> str:
         """The shape in a frame at which a line that leaves it begins: the lowest one that goes on."""
@@ -105,7 +114,7 @@ class Ways:
         return [
             node
             for node in self._graph.nodes
-            if self._shown[node.id] == node.id and self.is_drawn(node) and frame in self._outline.around(node.id)
+            if self._shown[node.id] == node.id and self.is_drawn(node) and frame in self._nesting.around(node.id)
         ]
 
     def is_drawn(self, node: Node) -> bool:
@@ -114,7 +123,7 @@ class Ways:
         return not is_own and node.kind != "return" and (node.kind != "end" or self._is_reached(node))
 
     def _is_reached(self, node: Node) -> bool:
-        return any(not self._is_untold(edge) for edge in self._outline.into[node.id])
+        return any(not self._is_untold(edge) for edge in self._nesting.into[node.id])
 
     def _below(self, line: Line) -> Iterator[Line]:
         """What comes after a frame is put below all that is in it."""
@@ -123,7 +132,7 @@ class Ways:
         inside = self._inside(line.leaves)
         ids = {node.id for node in inside}
         for node in inside:
-            onwards = {self._shown[edge.target] for edge in self._outline.out[node.id] if edge.kind == "control"}
+            onwards = {self._shown[edge.target] for edge in self._nesting.out[node.id] if edge.kind == "control"}
             if node.id != line.source and not onwards & ids:
                 yield Line(node.id, line.target, "order")
 

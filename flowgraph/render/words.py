@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 
 from flowgraph.model import doubled, name_parts
@@ -20,6 +21,8 @@ from flowgraph.model.checkpoint import (
 )
 from flowgraph.model.graph import Node
 from flowgraph.render.picture import Title
+
+_blanks = re.compile(r"[ \t\r\n]+")
 
 LONGEST = 40
 """Conditions and headers are shortened to so many characters; the tooltip has all of it."""
@@ -40,13 +43,13 @@ _WORDS = {
     "transaction": "transaction",
 }
 _OPTIONS = {
-    "max_attempts": "{} attempts",
-    "timeout": "timeout {}",
-    "executor": "on {}",
-    "concurrency": "concurrency {}",
-    "batch_size": "by {}",
-    "key": "key {}",
-    "event": "event {}",
+    "max_attempts": "… attempts",
+    "timeout": "timeout …",
+    "executor": "on …",
+    "concurrency": "concurrency …",
+    "batch_size": "by …",
+    "key": "key …",
+    "event": "event …",
 }
 _UNTOLD = frozenset({"returns", "items", "done", "total", "duration", "run_id"})
 
@@ -57,7 +60,7 @@ def shortened(text: str, longest: int = LONGEST) -> str:
     >>> shortened("customer.is_known and order.total > LIMIT", 20)
     'customer.is_known a…'
     """
-    text = " ".join(text.split())
+    text = _blanks.sub(" ", text).strip()
     return text if len(text) <= longest else f"{text[: longest - 1]}…"
 
 
@@ -146,7 +149,7 @@ def _options(node: Node) -> Iterator[str]:
         elif option == "on_error":
             yield "collects errors" if _plain(value) == "collect" else f"on error {_plain(value)}"
         else:
-            yield _OPTIONS.get(option, f"{option} {{}}").format(shortened(_plain(value), 24))
+            yield _OPTIONS.get(option, f"{option} …").replace("…", shortened(_plain(value), 24), 1)
 
 
 def _plain(text: str) -> str:

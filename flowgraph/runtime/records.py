@@ -20,7 +20,17 @@ from flowgraph.model import (
     moment,
     parent_path,
 )
-from flowgraph.model.checkpoint import COMPLETED, FAILED, LISTEN, PROGRESS, RETRYING, SLEEP, SLEEP_UNTIL, WAITING
+from flowgraph.model.checkpoint import (
+    COMPLETED,
+    FAILED,
+    LISTEN,
+    PROGRESS,
+    RETRYING,
+    SLEEP,
+    SLEEP_UNTIL,
+    WAITING,
+    total_of,
+)
 from flowgraph.model.plan import UNPLANNED
 from flowgraph.model.store import RunRow
 
@@ -104,6 +114,7 @@ class _Node:
             children=tuple(child.record() for child in self.children),
             node=last.node or None,
             planned=None if last.node is None else last.node != UNPLANNED,
+            total=total_of(self.first),
         )
 
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from flowgraph.cli.wording import arguments_text, clock_time, failure_line, json_text, lasting, one_line, plain, waiting
-from flowgraph.model import Failure, failure_text
+from flowgraph.cli.wording import arguments_text, clock_time, failure_line, json_text, one_line, plain
+from flowgraph.model import Failure, failure_text, lasting, waiting
 from tests.cli.rows import us
 
 

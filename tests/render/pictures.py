@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from flowgraph import Graph, compile_source
-from flowgraph.render import Course, View, draw
+from flowgraph.render import Overlay, View, draw
 
 ROOT = Path(__file__).parents[2]
 HEAD = "import asyncio, contextlib, functools\nfrom flowgraph import StepFailed, step, workflow\n"
@@ -58,12 +58,12 @@ def plain(label: str) -> str:
     """A label as text."""
     if not label.startswith("<"):
         return label
-    return html.unescape(re.sub(r"<[^>]*>", "", re.sub(r"<br[^>]*>", "\n", label[1:-1])))
+    return html.unescape(re.sub(r"<[^>]*>", "", re.sub(r"<br[^>]*>", "\n", label[1:-1]))).replace("\\\\", "\\")
 
 
-def drawn(graph: Graph, view: View | None = None, course: Course | None = None) -> Drawn:
+def drawn(graph: Graph, view: View | None = None, overlay: Overlay | None = None) -> Drawn:
     """The DOT source of a graph, read."""
-    return read(draw(graph, "dot", view, course).decode())
+    return read(draw(graph, "dot", view, overlay).decode())
 
 
 _VALUE = r'<(?:[^<>]|<[^<>]*>)*>|"(?:[^"\\]|\\.)*"|[^\s\]"<]+'

@@ -10,7 +10,7 @@ from typing import Any
 import attrs
 
 from flowgraph import Client, NonRetryable, Run, RunRecord, RunStatus, Runtime, StepFailed, StepRecord, step, workflow
-from flowgraph.render import Course
+from flowgraph.render import Overlay
 from flowgraph.testing import VirtualClock
 from tests.render.pictures import Drawn, drawn
 
@@ -51,7 +51,7 @@ async def order(amount: int, items: list[int]) -> str:
 async def on_its_graph(run: Run[Any], client: Client) -> Drawn:
     graph = await client.graph(run.id)
     assert graph is not None
-    return drawn(graph, course=Course(graph, await run.describe(), datetime.now(UTC)))
+    return drawn(graph, overlay=Overlay(graph, await run.describe(), datetime.now(UTC)))
 
 
 def pictures() -> tuple[Drawn, Drawn]:
@@ -151,7 +151,7 @@ def test_a_step_that_the_graph_does_not_know_is_drawn_beside_it() -> None:
         StepRecord("validate", "validate", "step", "completed", 1, None, None, node="2", planned=True),
     )
     record = attrs.evolve(asyncio.run(main()), steps=steps)
-    picture = drawn(order.graph, course=Course(order.graph, record, datetime.now(UTC)))
+    picture = drawn(order.graph, overlay=Overlay(order.graph, record, datetime.now(UTC)))
     unplanned = picture.nodes[picture.named("validate/surprise")]
     assert (unplanned["class"], unplanned["color"]) == ("unplanned done", "#cf222e")
     assert "dashed" in unplanned["style"]

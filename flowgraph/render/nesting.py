@@ -1,4 +1,4 @@
-"""A graph as regions: what is inside what, as the source has it."""
+"""What is inside what in a graph, as the source has it."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from flowgraph.model.graph import Edge, Graph, Node
 _FRAMES = frozenset({"loop", "try", "fork"})
 
 
-class Outline:
-    """The regions of a graph."""
+class Nesting:
+    """The regions of a graph, and the frames that a picture has for some of them."""
 
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
